@@ -1,0 +1,33 @@
+"""Fetches data sets into the cache, verified: `python scripts/fetch.py mnist cifar10 --data-dir data`.
+
+Exit status 1, with one message per data set, if no source supplies a data set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from selfnorm.data.cache import ensure
+from selfnorm.data.catalogue import DATASETS, FILES, DataUnavailable
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Fetch data sets into the cache and verify them.")
+    parser.add_argument("datasets", nargs="+", choices=DATASETS, metavar="DATASET", help=", ".join(DATASETS))
+    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="the cache (default: data)")
+    arguments = parser.parse_args()
+    status = 0
+    for name in dict.fromkeys(arguments.datasets):
+        try:
+            folder = ensure(name, arguments.data_dir)
+            print(f"{name}: verified in {folder}" if FILES[name] else f"{name}: nothing to fetch")
+        except DataUnavailable as error:
+            print(error, file=sys.stderr)
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,148 @@
+"""What names a run: its coordinates, the network's short name, and which runs differ in one axis only.
+
+In: the resolved configuration of a run, or the table of cells. Out: one row of coordinates; reference cells
+and their controls.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+# An axis is a group of columns which one intervention changes together.
+AXES: dict[str, tuple[str, ...]] = {
+    "activation": ("activation",),
+    "normalization": ("normalization", "position"),
+    "initialization": ("gain",),
+    "dropout": ("dropout", "dropout_rate", "input_rate"),
+    "batch size": ("batch_size",),
+    "evaluation": ("error_mode", "error_batch_size"),
+    "learning rate": ("lr",),
+    "optimizer": ("optimizer",),
+    "loss": ("loss",),
+    "block": ("block",),
+    "width": ("width",),
+    "epochs": ("epochs",),
+    "training samples": ("train_limit",),
+}
+_NORMALIZATIONS = {"batch": "BN", "layer": "LN", "weight": "WN"}
+_BLOCKS = {"residual": "ResNet", "highway": "Highway"}
+
+
+def coordinates(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The coordinates of a run from its resolved configuration, one flat row.
+
+    Raises ValueError naming the key when one is missing that no default can stand for.
+    """
+    normalization = str(_key(config, "normalization.name", "none"))
+    dropout = str(_key(config, "dropout.name", "none"))
+    batch_size = int(_key(config, "training.batch_size"))
+    # Missing means "as in training", so that a batch-size control differs in one axis only.
+    error_batch_size = _whole(config, "training.error_batch_size")
+    if not pd.isna(error_batch_size) and error_batch_size == batch_size:
+        error_batch_size = pd.NA
+    gain = _key(config, "model.gain", None)
+    row = {
+        "dataset": str(_key(config, "dataset.name")),
+        "depth": int(_key(config, "model.depth")),
+        "width": _whole(config, "model.width"),
+        "block": str(_key(config, "model.block", "plain")),
+        "gain": float("nan") if gain is None else float(gain),
+        "activation": str(_key(config, "activation.name")),
+        "normalization": normalization,
+        # Only batch normalization has a position; elsewhere the key would split equal cells.
+        "position": str(_key(config, "normalization.position", "after"))
+        if normalization == "batch"
+        else "none",
+        "dropout": dropout,
+        "dropout_rate": float(_key(config, "dropout.rate", 0.0)) if dropout != "none" else 0.0,
+        "input_rate": float(_key(config, "dropout.input_rate", 0.0)) if dropout != "none" else 0.0,
+        "optimizer": str(_key(config, "optimizer.name", "sgd")),
+        "lr": float(_key(config, "optimizer.lr")),
+        "batch_size": batch_size,
+        "loss": str(_key(config, "training.loss", "sum")),
+        "error_mode": str(_key(config, "training.error_mode", "train")),
+        "error_batch_size": error_batch_size,
+        "epochs": int(_key(config, "training.epochs")),
+        "train_limit": _whole(config, "dataset.train_limit"),
+        "scale": str(_key(config, "scale", "unknown")),
+        "tag": str(_key(config, "tag", "untagged")),
+    }
+    return row | {"network": network_name(row)}
+
+
+_REQUIRED = object()
+
+
+def _key(config: Mapping[str, Any], dotted: str, default: Any = _REQUIRED) -> Any:
+    value: Any = config
+    for part in dotted.split("."):
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif default is _REQUIRED:
+            raise ValueError(
+                f"config.yaml has no {dotted}: write the resolved configuration of the run there"
+            )
+        else:
+            return default
+    return value
+
+
+def _whole(config: Mapping[str, Any], dotted: str) -> Any:
+    value = _key(config, dotted, None)
+    return pd.NA if value is None else int(value)
+
+
+def network_name(row: Mapping[str, Any]) -> str:
+    """The paper's short name: SNN, BN, LN, WN, MSRA (ReLU alone), Highway, ResNet; else the parts by name."""
+    if row["block"] != "plain":
+        return _BLOCKS.get(row["block"], row["block"])
+    activation, normalization = row["activation"], row["normalization"]
+    if normalization == "none":
+        return {"selu": "SNN", "relu": "MSRA"}.get(activation, activation.upper())
+    short = _NORMALIZATIONS.get(normalization, normalization)
+    if row["position"] == "before":
+        short += " before"
+    return short if activation == "relu" else f"{activation.upper()} + {short}"
+
+
+def reference_cells(cells: pd.DataFrame, network: str) -> pd.DataFrame:
+    """For each data set and depth, the cell of `network` that stands at the centre of the sweep: one row
+    each.
+
+    The centre of a star of one-axis controls has the most common value on every axis, so the cell with the
+    most such values is taken; of equals the first by name.
+    """
+    chosen = []
+    for _, group in cells.groupby(["dataset", "depth"], sort=True):
+        shared = [c for axis in AXES.values() for c in axis]
+        common = group[shared].apply(lambda column: column.mode(dropna=False).iloc[0])
+        candidates = group[group["network"] == network]
+        if len(candidates):
+            score = candidates[shared].apply(lambda row: sum(map(same, row, common)), axis=1)
+            order = candidates.assign(score=score).sort_values(["score", "cell"], ascending=[False, True])
+            chosen.append(order.iloc[0].drop("score"))
+    return pd.DataFrame(chosen, columns=cells.columns)
+
+
+def controls(cells: pd.DataFrame, reference: pd.Series) -> Iterator[tuple[str, pd.Series]]:
+    """The cells of the reference's data set and depth that differ from it in exactly one axis, with that
+    axis.
+    """
+    same = cells[(cells["dataset"] == reference["dataset"]) & (cells["depth"] == reference["depth"])]
+    for _, cell in same.iterrows():
+        changed = changed_axes(reference, cell)
+        if len(changed) == 1:
+            yield changed[0], cell
+
+
+def changed_axes(reference: pd.Series, cell: pd.Series) -> list[str]:
+    """Names of the axes in which two cells differ."""
+    return [a for a, columns in AXES.items() if not all(same(reference[c], cell[c]) for c in columns)]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equality in which two missing values are equal."""
+    if pd.isna(a) or pd.isna(b):
+        return bool(pd.isna(a) and pd.isna(b))
+    return bool(a == b)

@@ -1,0 +1,81 @@
+"""The training error of one cell as an array over its seeds.
+
+In: the tidy tables. Out: SeedCurves. Shapes: R seeds, T recorded steps.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from selfnorm.analysis.results import Tables
+
+
+@dataclass(frozen=True)
+class SeedCurves:
+    """Error curves of one cell, the seeds that diverged left out.
+
+    steps_T: updates done before each record. seeds: those that count, in order of errors_RT (mean
+    cross-entropy, nats, finite and positive). diverged: seed -> first step without a finite error; a seed
+    that diverged anywhere is left out everywhere, because what it did before is chosen by what it did after.
+    """
+
+    name: str
+    steps_T: np.ndarray
+    seeds: tuple[int, ...]
+    errors_RT: np.ndarray
+    diverged: dict[int, int]
+
+    @property
+    def logs_RT(self) -> np.ndarray:
+        return np.log(self.errors_RT)
+
+    def window(self, skip: float) -> "SeedCurves":
+        """The curves without the first `skip` (a fraction, 0 <= skip < 1) of their updates."""
+        if not 0 <= skip < 1:
+            raise ValueError(
+                f"skip must be a fraction from 0 to below 1, not {skip}: 0.2 leaves out the first fifth"
+            )
+        kept = self.steps_T >= skip * self.steps_T[-1]
+        return SeedCurves(self.name, self.steps_T[kept], self.seeds, self.errors_RT[:, kept], self.diverged)
+
+    def until(self, step: int) -> "SeedCurves":
+        """The curves up to and including `step`."""
+        kept = self.steps_T <= step
+        return SeedCurves(self.name, self.steps_T[kept], self.seeds, self.errors_RT[:, kept], self.diverged)
+
+
+def seed_curves(tables: Tables, cell: str, split: str = "train") -> SeedCurves:
+    """The curves of one cell. Steps that some seed has not reached (a run in progress) are left out.
+
+    Raises ValueError when the cell has no such curve, or an error is not positive so that it has no
+    logarithm.
+    """
+    rows = tables.curves[(tables.curves["cell"] == cell) & (tables.curves["split"] == split)]
+    if rows.empty:
+        raise ValueError(f"{cell} has no {split} curve: run it again, or look at the skipped folders")
+    whole = rows.groupby("step")["seed"].transform("size") == rows["seed"].nunique()
+    # pivot would turn a missing record into a NaN, which means divergence here; hence `whole` first.
+    errors = rows[whole].pivot(index="step", columns="seed", values="loss")
+    diverged = _diverged(errors, tables.seeds[tables.seeds["cell"] == cell])
+    errors = errors.drop(columns=[s for s in diverged if s in errors])
+    if (errors <= 0).to_numpy().any():
+        seed = errors.columns[(errors <= 0).any()][0]
+        raise ValueError(f"{cell}, seed {seed}: an error of 0 or below has no logarithm: record more digits")
+    name = str(rows["network"].iloc[0])
+    return SeedCurves(
+        name, errors.index.to_numpy(), tuple(errors.columns), errors.to_numpy().T.copy(), diverged
+    )
+
+
+def _diverged(errors: pd.DataFrame, seeds: pd.DataFrame) -> dict[int, int]:
+    """Seeds with a non-finite error, and those which the run itself reported, with the earlier of the two
+    steps.
+    """
+    reported = seeds.dropna(subset="diverged_step").set_index("seed")["diverged_step"]
+    found = {int(s): int(step) for s, step in reported.items()}  # type: ignore[call-overload]
+    bad = ~np.isfinite(errors)
+    for seed in errors.columns[bad.any()]:
+        first = int(errors.index[bad[seed]][0])
+        found[int(seed)] = min(first, found.get(int(seed), first))
+    return found

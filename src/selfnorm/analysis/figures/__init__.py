@@ -1,0 +1,3 @@
+"""The pictures: errors (Figure 1), moments, ratios (fluctuation and causes). In: tidy tables. Out: PDF,
+PNG, SVG.
+"""

@@ -1,0 +1,82 @@
+"""Mean and variance of the activations, layer by step, SNN beside BN: does the network keep itself
+normalized?
+
+In: Tables. Out: a matplotlib figure of the deepest cell of each network; values are means over seeds.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
+from matplotlib.figure import Figure
+
+from selfnorm.analysis.coordinates import reference_cells
+from selfnorm.analysis.figures.style import dataset_title, new_figure
+from selfnorm.analysis.results import Tables
+
+_NETWORKS = ("SNN", "BN")
+_COLUMNS = {
+    "activation_mean": "mean of the activations",
+    "activation_variance": "variance of the activations",
+}
+
+
+def moments_figure(tables: Tables) -> Figure:
+    """Rows: data set and moment; columns: SNN, BN. Call within house_style.
+
+    Raises ValueError when there are no moments of an SNN or a BN network.
+    """
+    cells = pd.concat([reference_cells(tables.cells, network) for network in _NETWORKS])
+    cells = cells[cells["cell"].isin(tables.moments["cell"])]
+    datasets = sorted(cells["dataset"].unique(), reverse=True)
+    if not datasets:
+        raise ValueError("no moments of a BN or SNN network: record them in the runs (moments.csv)")
+    rows = [(dataset, column) for dataset in datasets for column in _COLUMNS]
+    figure = new_figure(7.0, 1.9 * len(rows) + 0.3)
+    axes = figure.subplots(len(rows), len(_NETWORKS), squeeze=False)
+    for row, (dataset, column) in enumerate(rows):
+        here = cells[cells["dataset"] == dataset]
+        deepest = here[here["depth"] == here["depth"].max()]
+        grids = {
+            n: _grid(tables.moments, deepest.loc[deepest["network"] == n, "cell"], column) for n in _NETWORKS
+        }
+        norm = _norm(column, [grid.to_numpy() for grid in grids.values()])
+        for ax, network in zip(axes[row], _NETWORKS, strict=True):
+            _draw(ax, grids[network], norm, f"{dataset_title(dataset)}: {network}, {_COLUMNS[column]}")
+        figure.colorbar(axes[row][0].collections[0] if grids["SNN"].size else axes[row][1].collections[0],
+                        ax=list(axes[row]), pad=0.01, aspect=12)  # fmt: skip
+    return figure
+
+
+def _grid(moments: pd.DataFrame, cells: pd.Series, column: str) -> pd.DataFrame:
+    """Layers by steps, the mean over seeds; empty when the network has no cell."""
+    rows = moments[moments["cell"].isin(cells)]
+    return rows.pivot_table(index="layer", columns="step", values=column, aggfunc="mean")
+
+
+def _norm(column: str, grids: list[np.ndarray]) -> Normalize:
+    """One scale for both networks: means about 0, variances on a log scale about 1."""
+    values = np.concatenate([grid.ravel() for grid in grids])
+    values = values[np.isfinite(values)]
+    if column.endswith("mean"):
+        reach = max(0.1, float(np.max(np.abs(values), initial=0)))
+        return TwoSlopeNorm(0, -reach, reach)
+    logs = np.abs(np.log10(values[values > 0]))
+    reach = float(np.clip(np.max(logs, initial=0), 0.2, 3))
+    return LogNorm(10**-reach, 10**reach)
+
+
+def _draw(ax: Axes, grid: pd.DataFrame, norm: Normalize, title: str) -> None:
+    ax.set_title(title, fontsize=8)
+    ax.grid(False)
+    if not grid.size:
+        ax.text(0.5, 0.5, "no run", ha="center", va="center", transform=ax.transAxes)
+        return
+    # Recorded steps are log-spaced: equal columns, labelled with their step, keep the first ones visible.
+    columns = np.arange(grid.shape[1] + 1) - 0.5
+    layers = np.append(grid.index.to_numpy() - 0.5, grid.index[-1] + 0.5)
+    ax.pcolormesh(columns, layers, grid.to_numpy(), norm=norm, cmap="PuOr_r", rasterized=True)
+    shown = np.unique(np.linspace(0, grid.shape[1] - 1, min(8, grid.shape[1])).round().astype(int))
+    ax.set_xticks(shown, [f"{grid.columns[i]:,}" for i in shown], fontsize=6.5)
+    ax.set_xlabel("update steps")
+    ax.set_ylabel("layer")

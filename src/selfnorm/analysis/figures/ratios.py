@@ -1,0 +1,100 @@
+"""Ratios with their intervals: BN / SNN per data set and depth, and each control against its reference.
+
+In: the tables of comparison.compare and causes.causes. Out: matplotlib figures, log axis, a line at 1.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from selfnorm.analysis.figures.style import dataset_title, new_figure, shade
+from selfnorm.analysis.statistics import FLUCTUATION, MATCHED, OF_ERROR, SPEED
+
+# statistic: (label, marker, filled); shape and filling tell them apart without colour.
+_FLUCTUATIONS = {
+    FLUCTUATION: ("log error", "o", True),
+    MATCHED: ("log error, equal levels", "D", False),
+    OF_ERROR: ("error itself", "s", False),
+}
+_COLOURS = ("#053061", "#4393c3", "#777777")
+
+
+def fluctuation_figure(comparison: pd.DataFrame) -> Figure:
+    """Left: how many times BN fluctuates more; right: how many times the updates it needs. One row per
+    cell.
+    """
+    cells = comparison[["dataset", "depth"]].drop_duplicates().sort_values(["dataset", "depth"])
+    places = {(c.dataset, c.depth): y for y, c in enumerate(reversed(list(cells.itertuples())))}
+    figure = new_figure(7.0, 1.35 + 0.42 * len(places))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    for i, (statistic, (label, marker, filled)) in enumerate(_FLUCTUATIONS.items()):
+        rows = comparison[comparison["statistic"] == statistic]
+        y = [places[key] + 0.22 * (1 - i) for key in zip(rows["dataset"], rows["depth"], strict=True)]
+        _points(left, rows, y, label=label, marker=marker, filled=filled, colour=_COLOURS[i])
+    speed = comparison[comparison["statistic"] == SPEED]
+    y = [float(places[key]) for key in zip(speed["dataset"], speed["depth"], strict=True)]
+    _points(right, speed, y, label="steps to level", marker="o", filled=True, colour=_COLOURS[0])
+    titles = ("fluctuation of training error", "updates to the same error")
+    for ax, title in zip((left, right), titles, strict=True):
+        _dress(ax, f"{title}, BN / SNN", "→ BN fluctuates more" if ax is left else "→ SNN learns faster")
+    left.set_yticks(list(places.values()), [f"{dataset_title(d)}, depth {k}" for d, k in places])
+    left.set_ylim(-0.6, len(places) - 0.4)
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def causes_figure(causes: pd.DataFrame, statistic: str = FLUCTUATION) -> Figure:
+    """A forest plot: fluctuation of each control over that of its reference. Raises ValueError if there are
+    none.
+    """
+    if causes.empty:
+        raise ValueError("no controls: run +sweep=causes")
+    rows = causes[causes["statistic"] == statistic]
+    groups = list(rows.groupby(["dataset", "depth", "reference"], sort=True))
+    heights = [len(group) for _, group in groups]
+    figure = new_figure(6.4, 0.6 + sum(0.26 * h + 0.5 for h in heights))
+    axes = figure.subplots(
+        len(groups), 1, squeeze=False, sharex=True, height_ratios=[h + 0.8 for h in heights]
+    )
+    for ax, (key, group) in zip(axes[:, 0], groups, strict=True):
+        dataset, depth, reference = key
+        y = list(map(float, range(len(group) - 1, -1, -1)))
+        colour = "#{:02x}{:02x}{:02x}".format(*(round(255 * c) for c in shade(str(reference), 0, 1)[:3]))
+        _points(ax, group, y, label="", marker="o" if reference == "SNN" else "s", filled=True, colour=colour)
+        ax.set_yticks(y, list(group["control"]))
+        ax.set_ylim(-0.7, len(group) - 0.3)
+        _dress(ax, f"{dataset_title(str(dataset))}, depth {depth}: control / {reference}", "")
+    axes[-1, 0].set_xlabel("ratio of the fluctuation of log training error")
+    return figure
+
+
+def _points(
+    ax: Axes, rows: pd.DataFrame, y: list[float], *, label: str, marker: str, filled: bool, colour: str
+) -> None:
+    ratio = rows["ratio"].to_numpy()
+    errors = np.abs(np.stack([ratio - rows["low"], rows["high"] - ratio]))
+    face = colour if filled else "white"
+    ax.errorbar(
+        ratio, y, xerr=errors, fmt=marker, color=colour, markerfacecolor=face, markersize=4.5, linewidth=1.2,
+        capsize=2, label=label,
+    )  # fmt: skip
+    for place, value, reason in zip(y, ratio, rows["note"], strict=True):
+        if np.isnan(value):
+            ax.text(1, place, f" no number: {reason[:40]}", fontsize=5.5, va="center", color="0.4")
+
+
+def _dress(ax: Axes, title: str, arrow: str) -> None:
+    ax.set_xscale("log")
+    ax.axvline(1, color="0.3", linewidth=0.9, zorder=0)
+    low, high = ax.get_xlim()
+    ax.set_xlim(min(low, 0.8), max(high, 1.25))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.grid(axis="y", visible=False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_title(title, fontsize=8.5)
+    ax.set_xlabel(arrow)

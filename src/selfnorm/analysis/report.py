@@ -1,0 +1,143 @@
+"""Everything a reader sees, from the tidy tables: pictures, tables (Markdown, CSV, LaTeX) and report.md.
+
+In: a folder with committed tables. Out: files beside them. Equal tables give equal bytes.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from selfnorm.analysis.causes import architectures, causes, unmatched_cells
+from selfnorm.analysis.comparison import compare, describe_cells, speed_table, usable_cells
+from selfnorm.analysis.curves import seed_curves
+from selfnorm.analysis.figures.errors import figure1
+from selfnorm.analysis.figures.moments import moments_figure
+from selfnorm.analysis.figures.ratios import causes_figure, fluctuation_figure
+from selfnorm.analysis.figures.style import house_style, save
+from selfnorm.analysis.markup import latex_table, markdown_table
+from selfnorm.analysis.report_text import (
+    cells_view,
+    controls_view,
+    method,
+    paired_view,
+    provenance_lines,
+)
+from selfnorm.analysis.results import Tables, read_results, write_results
+from selfnorm.analysis.statistics import Settings
+from selfnorm.analysis.verdict import verdicts
+
+
+def make_report(tables: Tables, folder: Path, settings: Settings = Settings()) -> list[str]:
+    """Write the tables, then pictures, tables and report.md made from what was written. Returns the verdicts.
+
+    Parts for which there are no runs are left out and named in the report. Raises ValueError when there is
+    not one run that ended.
+    """
+    if usable_cells(tables.cells)[0].empty:
+        states = ", ".join(sorted(tables.cells["state"].unique()))
+        raise ValueError(f"no run has ended (states: {states}): let the sweep finish, then make the report")
+    write_results(tables, folder)
+    # What is shown comes from the committed tables, so that rebuilding from them gives the same bytes.
+    tables = read_results(folder)
+    sections: list[str] = []
+    sentences: list[str] = []
+    left_out: list[str] = _left_out(tables)
+    with house_style():
+        for part in (_comparison_part, _moments_part, _causes_part, _architectures_part):
+            try:
+                text, found = part(tables, folder, settings)
+                sections.append(text)
+                sentences += found
+            except ValueError as error:
+                left_out.append(f"{part.__name__.strip('_').removesuffix('_part')}: {error}")
+    sections.append(_cells_part(tables, folder, settings))
+    _write_report(folder, sections, left_out, tables, settings)
+    return sentences
+
+
+_Part = tuple[str, list[str]]
+
+
+def _comparison_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
+    comparison = compare(tables, settings)
+    found = verdicts(comparison)
+    ended = usable_cells(tables.cells)[0]
+    save(figure1(_only(tables, ended)), folder, "figure1")
+    save(fluctuation_figure(comparison), folder, "fluctuation")
+    _write_table(comparison, paired_view(comparison, found), folder, "comparison")
+    _csv(found, folder / "verdicts.csv")
+    sentences = list(found["sentence"])
+    text = "## Figure 1\n\n![Training error against update steps](figure1.png)\n\n"
+    text += "Lines: geometric mean over seeds. Bands: one standard deviation of log error over seeds.\n\n"
+    text += "## Does the claim hold?\n\n" + "".join(f"- {s}\n" for s in sentences)
+    text += "\n![BN / SNN with 95 % intervals](fluctuation.png)\n\n"
+    text += "BN / SNN, ratio (95 % interval):\n\n" + (folder / "comparison.md").read_text()
+    return text, sentences
+
+
+def _only(tables: Tables, cells: pd.DataFrame) -> Tables:
+    return Tables(cells, tables.seeds, tables.curves, tables.moments, tables.skipped, tables.provenance)
+
+
+def _moments_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
+    save(moments_figure(tables), folder, "moments")
+    return "## Moments\n\n![Mean and variance of the activations, layer by step](moments.png)\n", []
+
+
+def _causes_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
+    table = causes(tables, settings)
+    save(causes_figure(table), folder, "causes")
+    _write_table(table, controls_view(table, ["reference", "control"]), folder, "causes")
+    text = "## Which perturbation carries how much\n\n![Control / reference](causes.png)\n\n"
+    text += "Control / reference, ratio (95 % interval); below 1 the change takes fluctuation away:\n\n"
+    return text + (folder / "causes.md").read_text(), []
+
+
+def _architectures_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
+    table = architectures(tables, settings)
+    if table.empty or set(table["network"]) == {"BN"}:
+        raise ValueError("no network besides BN and SNN: run +sweep=architectures")
+    _write_table(table, controls_view(table, ["network"]), folder, "architectures")
+    text = "## The paper's other networks\n\nNetwork / SNN, ratio (95 % interval):\n\n"
+    return text + (folder / "architectures.md").read_text(), []
+
+
+def _cells_part(tables: Tables, folder: Path, settings: Settings) -> str:
+    described = describe_cells(tables, settings)
+    _write_table(described, cells_view(described), folder, "networks")
+    _csv(speed_table(tables, settings), folder / "speed.csv")
+    text = "## Every cell\n\nGeometric mean over seeds (95 % interval); steps to every error level are in speed.csv.\n\n"
+    return text + (folder / "networks.md").read_text()
+
+
+def _write_table(table: pd.DataFrame, view: pd.DataFrame, folder: Path, name: str) -> None:
+    """The full numbers as CSV, the readable view as Markdown and LaTeX."""
+    _csv(table, folder / f"{name}.csv")
+    (folder / f"{name}.md").write_text(markdown_table(view))
+    (folder / f"{name}.tex").write_text(latex_table(view))
+
+
+def _csv(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _left_out(tables: Tables) -> list[str]:
+    """Skipped folders, runs that did not end, seeds that diverged and cells that are nobody's control."""
+    lines = [f"{entry['path']}: {entry['reason']}" for entry in tables.skipped]
+    ended, unfinished = usable_cells(tables.cells)
+    lines += unfinished
+    for cell in ended["cell"]:
+        for seed, step in sorted(seed_curves(tables, cell).diverged.items()):
+            lines.append(f"{cell}: seed {seed} diverged at step {step}, left out of every number and picture")
+    return lines + unmatched_cells(tables)
+
+
+def _write_report(
+    folder: Path, sections: list[str], left_out: list[str], tables: Tables, settings: Settings
+) -> None:
+    parts: list[Any] = ["# Report\n\n" + provenance_lines(tables), *sections]
+    if left_out:
+        parts.append("## Left out, and why\n\n" + "".join(f"- {line}\n" for line in left_out))
+    parts.append(method(settings))
+    (folder / "report.md").write_text("\n".join(parts))

@@ -1,0 +1,149 @@
+"""The words and the readable tables of the report. In: tables of numbers. Out: strings and tables of
+strings.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from selfnorm.analysis.fluctuation import MIN_DIFFERENCES
+from selfnorm.analysis.inference import MIN_SEEDS_TEST, smallest_p
+from selfnorm.analysis.results import Tables
+from selfnorm.analysis.statistics import (
+    FINAL,
+    FLUCTUATION,
+    MATCHED,
+    OF_ERROR,
+    SPEED,
+    SPREAD_LEVEL,
+    SPREAD_STEP,
+    THIRD,
+)
+from selfnorm.analysis.verdict import CLAIMS, number
+
+_SHOWN = {
+    FLUCTUATION: "fluctuation (log error)",
+    MATCHED: "at equal level",
+    OF_ERROR: "of the error",
+    THIRD: "third differences",
+    SPREAD_STEP: "spread, equal step",
+    SPREAD_LEVEL: "spread, equal level",
+    SPEED: "steps to level",
+    FINAL: "final error",
+}
+_NONE = "–"
+
+
+def interval_text(value: float, low: float, high: float) -> str:
+    """`4.1 (3.2 to 5.3)`, or a dash where there is no number."""
+    if np.isnan(value):
+        return _NONE
+    return number(value) if np.isnan(low) else f"{number(value)} ({number(low)} to {number(high)})"
+
+
+def paired_view(comparison: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """One row per data set and depth: n, every ratio with interval, Holm p and verdict of both parts of the
+    claim.
+    """
+    rows = []
+    for (dataset, depth), group in comparison.groupby(["dataset", "depth"], sort=True):
+        by_statistic = group.set_index("statistic")
+        row = {"data set": dataset, "depth": depth, "n": f"{group['n_a'].iloc[0]} / {group['n_b'].iloc[0]}"}
+        row |= _ratio_columns(by_statistic)
+        here = found[(found["dataset"] == dataset) & (found["depth"] == depth)].set_index("claim")["verdict"]
+        for statistic, claim in CLAIMS.items():
+            row[claim] = f"{here[claim]} (p {_p_text(by_statistic.loc[statistic, 'p_holm'])})"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def controls_view(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """One row per control (or network): n, every ratio with interval, Holm p of the fluctuation."""
+    rows = []
+    for key, group in table.groupby(["dataset", "depth", *keys, "cell"], sort=False):
+        by_statistic = group.set_index("statistic")
+        row = dict(zip(["data set", "depth", *keys], key[:-1], strict=True))
+        row["n"] = f"{group['n_a'].iloc[0]} / {group['n_b'].iloc[0]}"
+        rows.append(
+            row | _ratio_columns(by_statistic) | {"p": _p_text(by_statistic.loc[FLUCTUATION, "p_holm"])}
+        )
+    return pd.DataFrame(rows)
+
+
+def _ratio_columns(by_statistic: pd.DataFrame) -> dict[str, str]:
+    return {
+        label: interval_text(*by_statistic.loc[statistic, ["ratio", "low", "high"]].astype(float))
+        for statistic, label in _SHOWN.items()
+        if statistic in by_statistic.index
+    }
+
+
+def _p_text(p: Any) -> str:
+    return _NONE if pd.isna(p) else f"{p:.2g}"
+
+
+def cells_view(described: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell: n, diverged seeds, fluctuation, final error, spread, test accuracy."""
+    rows = []
+    for row in described.to_dict("records"):
+        view: dict[str, Any] = {"data set": row["dataset"], "depth": row["depth"], "network": row["network"]}
+        view |= {"n": row["n"], "diverged": row["diverged"] or _NONE}
+        names = {
+            "fluctuation": "fluctuation (log error)",
+            "fluctuation_error": "of the error",
+            "final_error": "final error",
+        }
+        for key, label in names.items():
+            view[label] = interval_text(
+                *(float(row.get(f"{key}{end}", np.nan)) for end in ("", "_low", "_high"))
+            )
+        view["spread"] = interval_text(float(row.get("spread", np.nan)), np.nan, np.nan)
+        view["test accuracy"] = interval_text(float(row["test_accuracy"]), np.nan, np.nan)
+        rows.append(view | {"cell": row["cell"]})
+    return pd.DataFrame(rows)
+
+
+def provenance_lines(tables: Tables) -> str:
+    """Command, machine, time, versions and commit, as far as the runs recorded them."""
+    provenance = tables.provenance
+    environment: dict[str, list[str]] = provenance.get("environment", {})
+    lines = [f"Report: `{provenance['command']}`."] if provenance.get("command") else []
+    seconds = float(provenance.get("seconds", 0.0))
+    lines.append(f"Runs: {len(tables.cells)} cells, {_duration(seconds)} of training in all.")
+    if environment:
+        lines.append(
+            "Environment: " + "; ".join(f"{k}: {', '.join(v)}" for k, v in environment.items()) + "."
+        )
+    else:
+        lines.append("Environment: not recorded by the runs.")
+    return "\n\n".join(lines) + "\n"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def method(settings: Settings) -> str:
+    """How the numbers were made, in the words of the protocol."""
+    return f"""## How the numbers were made
+
+- Fluctuation: sigma² = mean((y[t+1] - 2 y[t] + y[t-1])²) / 6 with y = log training error, one record per
+epoch, per seed, over the whole run but its first {settings.skip:.0%} of updates (log error bends there, and
+a bend counts as noise); `of the error` is the same without the log. Third differences leave less of the
+trend: where that ratio is much larger than the first, the smoother network's value is still trend, and the
+first ratio is too small. - Equal level: only differences whose three-point mean lies in the band of errors
+that every seed of both networks visits, over the whole run; at least {MIN_DIFFERENCES} of them per seed. -
+Spread: standard deviation of log error over seeds (jackknife), at the same step, and while the mean is in
+the band. - Steps to level: the lowest level of the 1-2-5 series that all seeds of both networks reach (else
+half of them; a seed that does not counts with the last step, and the ratio is a bound). - Ratios are of
+geometric means over seeds. Intervals ({settings.confidence:.0%}, not corrected for the number of cells):
+studentised bootstrap over seeds on the log scale from {MIN_SEEDS_TEST} seeds up, Welch's t on the log scale
+below. - p: two-sided permutation of the seeds, corrected over the rows of a statistic by Holm; none below
+{MIN_SEEDS_TEST} seeds. The smallest reachable before correction is {smallest_p(6, 6):.2g} with 6 against 6
+seeds, {smallest_p(5, 5):.2g} with 5 against 5. For the two spreads it is approximate. All else is
+exploratory beside the two parts of the claim. - A seed whose training error stops being finite is left out
+everywhere and listed.
+"""

@@ -1,0 +1,132 @@
+"""The tidy tables of a study, in memory and on disk, so that pictures and report can be rebuilt without the
+runs.
+
+On disk: cells.csv, seeds.csv, curves.csv.gz, moments.csv.gz, provenance.json; the same tables give the same
+bytes.
+"""
+
+import gzip
+import json
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+CURVE_COLUMNS = ["step", "epoch", "seed", "split", "loss", "accuracy"]
+MOMENT_KEYS = ["step", "epoch", "seed", "layer"]
+_TEXT = [
+    "cell", "dataset", "network", "block", "activation", "normalization", "position", "dropout", "optimizer",
+    "loss", "error_mode", "scale", "tag", "state",
+]  # fmt: skip
+_WHOLE = ["depth", "width", "batch_size", "error_batch_size", "epochs", "train_limit", "num_seeds"]
+_REAL = ["gain", "dropout_rate", "input_rate", "lr", "seconds"]
+CELL_COLUMNS = [
+    "cell", "dataset", "network", "depth", "width", "block", "gain", "activation", "normalization",
+    "position", "dropout", "dropout_rate", "input_rate", "optimizer", "lr", "batch_size", "loss",
+    "error_mode", "error_batch_size", "epochs", "train_limit", "scale", "tag", "state", "num_seeds",
+    "seconds",
+]  # fmt: skip
+SEED_COLUMNS = ["cell", "seed", "diverged_step", "test_accuracy"]
+JOINED = ["dataset", "network", "depth"]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tidy tables of a study.
+
+    cells: a row per run, key `cell` (its folder relative to the root), coordinates, state, seconds.
+    seeds: a row per cell and seed: diverged_step (missing if it did not), test_accuracy in [0, 1].
+    curves: cell, its data set, network and depth, then step, epoch, seed, split, loss (mean cross-entropy,
+    nats), accuracy. moments: the same keys, then layer and the columns of the recorder. skipped: path and
+    reason of each folder that was not read. provenance: command, environments, seconds.
+    """
+
+    cells: pd.DataFrame
+    seeds: pd.DataFrame
+    curves: pd.DataFrame
+    moments: pd.DataFrame
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def typed_cells(cells: pd.DataFrame) -> pd.DataFrame:
+    """The table of cells with fixed columns, order and types, whether it comes from runs or from a file."""
+    types = dict.fromkeys(_TEXT, "str") | dict.fromkeys(_WHOLE, "Int64")
+    typed = cells[CELL_COLUMNS].astype(types | dict.fromkeys(_REAL, "float64"))
+    return typed.sort_values("cell", ignore_index=True)
+
+
+def join_coordinates(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """A tidy table with the data set, network and depth of its cell beside each row."""
+    return table.merge(cells[["cell", *JOINED]].astype({"depth": "int64"}), on="cell", validate="many_to_one")
+
+
+def thin_moments(moments: pd.DataFrame, max_steps: int) -> pd.DataFrame:
+    """At most `max_steps` recorded steps of each cell: first, last, and between them evenly on a log scale.
+
+    Moments change fast at the start and slowly later, so even spacing of log(1 + step) loses least.
+    """
+    if max_steps < 2:
+        raise ValueError(f"max_steps must be at least 2 (first and last), not {max_steps}")
+    kept = []
+    for _, group in moments.groupby("cell", sort=True):
+        steps = np.unique(group["step"])
+        wanted = np.linspace(0, np.log1p(steps[-1]), max_steps)
+        nearest = np.abs(np.log1p(steps)[:, None] - wanted).argmin(axis=0)
+        kept.append(group[group["step"].isin(steps[nearest])])
+    return pd.concat(kept, ignore_index=True) if kept else moments
+
+
+def write_results(tables: Tables, folder: Path, max_moment_steps: int = 8) -> None:
+    """Write the tables under `folder`; equal tables give equal bytes (no time stamps, fixed order and
+    digits).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = typed_cells(tables.cells)
+    cells.to_csv(folder / "cells.csv", index=False, lineterminator="\n")
+    tables.seeds.sort_values(["cell", "seed"]).to_csv(folder / "seeds.csv", index=False, lineterminator="\n")
+    # 9 digits hold a float32 exactly; 5 are more than the eye reads off a moment.
+    curve_keys = ["cell", "split", "seed", "step"]
+    _write_gzip(tables.curves.drop(columns=JOINED), curve_keys, "%.9g", folder / "curves.csv.gz")
+    moments = thin_moments(tables.moments, max_moment_steps).drop(columns=JOINED)
+    _write_gzip(moments, ["cell", "step", "seed", "layer"], "%.5g", folder / "moments.csv.gz")
+    record = {"provenance": tables.provenance, "skipped": tables.skipped}
+    (folder / "provenance.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def _write_gzip(table: pd.DataFrame, keys: list[str], digits: str, path: Path) -> None:
+    text = table.sort_values(keys).to_csv(index=False, float_format=digits, na_rep="nan", lineterminator="\n")
+    path.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
+
+
+def is_results(folder: Path) -> bool:
+    """Whether `folder` holds committed tables."""
+    return (folder / "cells.csv").is_file() and (folder / "curves.csv.gz").is_file()
+
+
+def read_results(folder: Path) -> Tables:
+    """Read what write_results wrote. Raises ValueError naming what is missing or unreadable."""
+    if not is_results(folder):
+        raise ValueError(f"{folder} has no cells.csv and curves.csv.gz: give a folder that report.py wrote")
+    try:
+        cells = typed_cells(pd.read_csv(folder / "cells.csv", keep_default_na=False, na_values=[""]))
+        seeds = pd.read_csv(folder / "seeds.csv")
+        curves, moments = (_read_gzip(folder / f"{name}.csv.gz") for name in ("curves", "moments"))
+        record = json.loads((folder / "provenance.json").read_text())
+    except (OSError, KeyError, EOFError, json.JSONDecodeError, pd.errors.ParserError) as error:
+        raise ValueError(f"{folder} is not readable ({error}): write it again from the runs") from error
+    return Tables(
+        cells=cells,
+        seeds=seeds,
+        curves=join_coordinates(curves, cells),
+        moments=join_coordinates(moments, cells),
+        skipped=record["skipped"],
+        provenance=record["provenance"],
+    )
+
+
+def _read_gzip(path: Path) -> pd.DataFrame:
+    return pd.read_csv(StringIO(gzip.decompress(path.read_bytes()).decode()))

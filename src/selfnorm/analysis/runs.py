@@ -1,0 +1,173 @@
+"""Find run folders and load them into tidy tables.
+
+In: a root with runs/<tag>/<dataset>/<network>/d<depth>-<hash>/ folders. Out: Tables. A folder is a run if it
+holds config.yaml and summary.json; what cannot be read is listed with its reason, never left out in silence.
+"""
+
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import yaml
+
+from selfnorm.analysis.coordinates import coordinates
+from selfnorm.analysis.results import (
+    CURVE_COLUMNS,
+    MOMENT_KEYS,
+    SEED_COLUMNS,
+    Tables,
+    join_coordinates,
+    typed_cells,
+)
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Run(NamedTuple):
+    cell: dict[str, Any]
+    seeds: pd.DataFrame
+    curves: pd.DataFrame
+    moments: pd.DataFrame
+    environment: dict[str, Any]
+
+
+def load_runs(root: Path, tags: tuple[str, ...] = ()) -> Tables:
+    """All runs below `root` (only those of `tags`, if given) as tidy tables.
+
+    Raises ValueError when the root does not exist or no run could be read.
+    """
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder: give the root of the runs, such as runs/")
+    runs: list[_Run] = []
+    skipped: list[dict[str, str]] = []
+    seen_tags: set[str] = set()
+    for folder in _candidates(root):
+        name = folder.relative_to(root).as_posix()
+        try:
+            cell = _load_cell(folder, name)
+            seen_tags.add(cell["tag"])
+            if not tags or cell["tag"] in tags:
+                runs.append(_load_run(folder, cell))
+        except (ValueError, OSError, yaml.YAMLError, pd.errors.ParserError) as error:
+            skipped.append({"path": name, "reason": " ".join(str(error).split())})
+    if not runs:
+        raise ValueError(_nothing_found(root, tags, seen_tags, skipped))
+    return _assemble(runs, skipped)
+
+
+def _nothing_found(root: Path, tags: tuple[str, ...], seen: set[str], skipped: list[dict[str, str]]) -> str:
+    if tags and seen:
+        return f"no run below {root} has tag {', '.join(tags)}; tags there: {', '.join(sorted(seen))}"
+    if skipped:
+        return f"no readable run below {root}; first of {len(skipped)}: {skipped[0]['path']}: {skipped[0]['reason']}"
+    return f"no run below {root}: train first, for example python train.py +sweep=figure1"
+
+
+def _candidates(root: Path) -> Iterator[Path]:
+    """Folders with config.yaml or summary.json; hidden ones (Hydra's own .hydra) are not runs."""
+    folders = {p.parent for name in ("config.yaml", "summary.json") for p in root.rglob(name)}
+    for folder in sorted(folders):
+        if not any(part.startswith(".") for part in folder.relative_to(root).parts):
+            yield folder
+
+
+def _load_cell(folder: Path, name: str) -> dict[str, Any]:
+    for needed in ("config.yaml", "summary.json"):
+        if not (folder / needed).is_file():
+            raise ValueError(f"no {needed}: the run did not get that far, run it again")
+    config = yaml.load((folder / "config.yaml").read_bytes(), Loader=_Loader)
+    summary = json.loads((folder / "summary.json").read_text())
+    if not isinstance(config, dict) or not isinstance(summary, dict) or "state" not in summary:
+        raise ValueError("config.yaml must be a mapping and summary.json one with a state: run it again")
+    seconds = float(summary.get("seconds") or 0.0)
+    seeds = summary.get("seeds", config.get("seeds", []))
+    own = {"cell": name, "state": str(summary["state"]), "num_seeds": len(seeds), "seconds": seconds}
+    return coordinates(config) | own
+
+
+def _load_run(folder: Path, cell: dict[str, Any]) -> _Run:
+    summary = json.loads((folder / "summary.json").read_text())
+    curves = read_whole_lines(folder / "curves.csv", CURVE_COLUMNS, ["step", "seed", "split"])
+    moments_path = folder / "moments.csv"
+    moments = (
+        read_whole_lines(moments_path, MOMENT_KEYS, ["step", "seed", "layer"])
+        if moments_path.is_file()
+        else pd.DataFrame(columns=MOMENT_KEYS, dtype="int64")
+    )
+    diverged, accuracy = (summary.get(k) or {} for k in ("diverged", "test_accuracy"))
+    seeds = sorted(set(map(int, summary.get("seeds", []))) | set(curves["seed"].unique().tolist()))
+    rows = [(cell["cell"], s, diverged.get(str(s)), accuracy.get(str(s))) for s in seeds]
+    table = pd.DataFrame(rows, columns=SEED_COLUMNS).astype(
+        {"diverged_step": "float64", "test_accuracy": "float64"}
+    )
+    path = folder / "environment.json"
+    environment = json.loads(path.read_text()) if path.is_file() else {}
+    return _Run(cell, table, _keyed(curves, cell), _keyed(moments, cell), environment)
+
+
+def _keyed(table: pd.DataFrame, cell: dict[str, Any]) -> pd.DataFrame:
+    table.insert(0, "cell", cell["cell"])
+    return table
+
+
+def read_whole_lines(path: Path, columns: list[str], keys: list[str]) -> pd.DataFrame:
+    """A tidy CSV that may still be growing: a last line without its newline is ignored.
+
+    Of rows with equal `keys` (written again after a resume) the last counts. Raises ValueError if the file is
+    missing, lacks one of `columns`, or holds text where numbers belong.
+    """
+    if not path.is_file():
+        raise ValueError(f"no {path.name}: the run did not get that far, run it again")
+    content = path.read_bytes()
+    content = content[: content.rfind(b"\n") + 1]
+    if not content:
+        raise ValueError(f"{path.name} has no whole line yet: wait for the run or run it again")
+    table = pd.read_csv(BytesIO(content))
+    missing = [c for c in columns if c not in table]
+    if missing:
+        raise ValueError(
+            f"{path.name} lacks the column {missing[0]} (it has {', '.join(table)}): run it again"
+        )
+    if table.empty:
+        raise ValueError(f"{path.name} has no row yet: wait for the run or run it again")
+    for column in table.columns.drop("split", errors="ignore"):
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            raise ValueError(
+                f"{path.name} holds text in the column {column}: remove the bad line or run it again"
+            )
+    return table.drop_duplicates(keys, keep="last", ignore_index=True)
+
+
+def _assemble(runs: list[_Run], skipped: list[dict[str, str]]) -> Tables:
+    cells = typed_cells(pd.DataFrame([run.cell for run in runs]))
+    return Tables(
+        cells=cells,
+        seeds=pd.concat([run.seeds for run in runs], ignore_index=True),
+        curves=join_coordinates(pd.concat([run.curves for run in runs], ignore_index=True), cells),
+        moments=join_coordinates(pd.concat([run.moments for run in runs], ignore_index=True), cells),
+        skipped=skipped,
+        provenance={
+            "seconds": round(float(cells["seconds"].sum()), 1),
+            "environment": _distinct([run.environment for run in runs]),
+        },
+    )
+
+
+def _distinct(environments: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """For each entry of the environments (nested keys joined by dots) the different values over the runs."""
+    values: dict[str, set[str]] = {}
+    for environment in environments:
+        for key, value in _flat(environment):
+            values.setdefault(key, set()).add(str(value))
+    return {key: sorted(found) for key, found in sorted(values.items())}
+
+
+def _flat(environment: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in environment.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,299 @@
+"""What a job may ask for, as one schema: names, ranges and impossible combinations.
+
+In: the composed configuration as plain dictionaries. Out: a frozen `Job`, or `ConfigError` with one line per fault
+that names the bad value and the legal ones. Imports no torch, so that a mistake is answered at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+# Klambauer et al. (2017), Eq. 14: the constants that make (0, 1) the fixed point.
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_LAMBDA = 1.0507009873554804934193349852946
+
+# Training samples of each data set. Authors' code: the last 10 000 of MNIST and of CIFAR-10 validate.
+NUM_TRAIN = {"mnist": 50_000, "cifar10": 40_000, "fashion_mnist": 50_000, "digits": 1280}
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class ConfigError(ValueError):
+    """The configuration asks for something that does not exist or cannot work."""
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class Dataset(Part):
+    name: Literal["mnist", "cifar10", "fashion_mnist", "digits"]
+    train_limit: Count | None = None
+
+
+class Model(Part):
+    depth: Annotated[int, Field(ge=1, le=1000)]
+    width: Count | None = None
+    block: Literal["plain", "residual", "highway"] = "plain"
+    gain: Positive | None = None
+
+
+class Selu(Part):
+    name: Literal["selu"]
+    alpha: Positive = SELU_ALPHA
+    lambda_: Positive = Field(SELU_LAMBDA, alias="lambda")
+
+
+class LeakyRelu(Part):
+    name: Literal["leaky_relu"]
+    slope: Annotated[float, Field(ge=0, lt=1)] = 0.01
+
+
+class Elu(Part):
+    name: Literal["elu"]
+    alpha: Positive = 1.0
+
+
+class PlainActivation(Part):
+    name: Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
+
+
+class NoNormalization(Part):
+    name: Literal["none"]
+
+
+class Batch(Part):
+    name: Literal["batch"]
+    position: Literal["before", "after"] = "after"
+    eps: Positive = 1e-3
+    momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+
+class Layer(Part):
+    name: Literal["layer"]
+    eps: Positive = 1e-5
+
+
+class Weight(Part):
+    name: Literal["weight"]
+
+
+class NoDropout(Part):
+    name: Literal["none"]
+
+
+class Dropout(Part):
+    name: Literal["standard", "alpha"]
+    rate: Rate = 0.05
+    input_rate: Rate = 0.0
+
+
+class Sgd(Part):
+    name: Literal["sgd"]
+    lr: Positive
+    momentum: Rate = 0.0
+
+
+class Adam(Part):
+    name: Literal["adam"]
+    lr: Positive
+
+
+class Training(Part):
+    epochs: Count
+    batch_size: Count = 128
+    loss: Literal["sum", "mean"] = "sum"
+    error_mode: Literal["train", "eval"] = "train"
+    error_batch_size: Count | None = None
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0
+
+
+class Recording(Part):
+    every: Count | None = None
+    samples: Count = 512
+
+
+class Trainer(Part):
+    name: Literal["cpu", "gpu", "ddp", "ddp_cpu"]
+    accelerator: Literal["cpu", "gpu", "auto"]
+    devices: Count | Literal["auto"] = 1
+    num_nodes: Count = 1
+    strategy: Literal["auto", "ddp"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+
+class Logger(Part):
+    mode: Literal["online", "offline", "disabled"] = "offline"
+    project: str = "selfnorm"
+    entity: str | None = None
+
+
+Activation = Annotated[Selu | LeakyRelu | Elu | PlainActivation, Field(discriminator="name")]
+Normalization = Annotated[NoNormalization | Batch | Layer | Weight, Field(discriminator="name")]
+AnyDropout = Annotated[NoDropout | Dropout, Field(discriminator="name")]
+Optimizer = Annotated[Sgd | Adam, Field(discriminator="name")]
+
+
+class Job(Part):
+    """One cell of Figure 1: a network, a data set, how it is trained, and its seeds."""
+
+    dataset: Dataset
+    model: Model
+    activation: Activation
+    normalization: Normalization
+    dropout: AnyDropout
+    optimizer: Optimizer
+    training: Training
+    recording: Recording
+    trainer: Trainer
+    logger: Logger
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    scale: str
+    data_dir: str = "data"
+    runs_dir: str = "runs"
+    overwrite: bool = False
+    progress: bool = True
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        if repeated := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
+            raise ValueError(f"repeats {repeated}; every seed is one network, so list each once")
+        return seeds
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Job:
+        if self.dropout.name == "alpha" and self.activation.name != "selu":
+            raise ValueError(
+                f"dropout=alpha keeps the moments of SELU only, not of activation={self.activation.name}; "
+                "use dropout=standard or activation=selu"
+            )
+        num_train = NUM_TRAIN[self.dataset.name]
+        if self.dataset.train_limit is not None and self.dataset.train_limit > num_train:
+            raise ValueError(
+                f"dataset.train_limit={self.dataset.train_limit}: {self.dataset.name} has {num_train} "
+                f"training samples; use 1 to {num_train}, or null for all"
+            )
+        num_samples = self.dataset.train_limit or num_train
+        least = 2 if self.normalization.name == "batch" else 1
+        if not least <= self.training.batch_size <= num_samples:
+            raise ValueError(f"training.batch_size={self.training.batch_size}: must be {least} to {num_samples} here")
+        error_batch = self.training.error_batch_size
+        if error_batch is not None and not least <= error_batch <= num_samples:
+            raise ValueError(f"training.error_batch_size={error_batch}: must be {least} to {num_samples} here")
+        if isinstance(self.trainer.devices, int):
+            processes = self.trainer.devices * self.trainer.num_nodes
+            if self.training.batch_size % processes:
+                raise ValueError(
+                    f"training.batch_size={self.training.batch_size} cannot be shared by {processes} processes; "
+                    f"use a multiple of {processes}, or trainer.devices=1"
+                )
+        return self
+
+    @property
+    def network(self) -> str:
+        """The network's name in folders and tables, such as `relu-batch` or `highway-selu`."""
+        block = [] if self.model.block == "plain" else [self.model.block]
+        extras = [part.name for part in (self.normalization, self.dropout) if part.name != "none"]
+        return "-".join([*block, self.activation.name, *extras])
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides the numbers, and nothing that only says where or how they are computed."""
+        elsewhere = {"logger", "data_dir", "runs_dir", "overwrite", "progress", "scale"}
+        job = self.model_dump(by_alias=True, exclude=elsewhere)
+        job["trainer"] = {"precision": self.trainer.precision}
+        del job["training"]["checkpoint_seconds"]
+        return job
+
+    @property
+    def folder(self) -> Path:
+        """The run's own folder: its coordinates, and a hash so that two configurations never share one."""
+        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:8]
+        return Path(self.runs_dir, self.tag, self.dataset.name, self.network, f"d{self.model.depth}-{digest}")
+
+    @property
+    def warnings(self) -> list[str]:
+        """Where the paper's theory says that a choice breaks self-normalization."""
+        if self.activation.name != "selu" or self.normalization.name != "none":
+            return []
+        found = []
+        if self.model.gain is not None and self.model.gain != 1:
+            gain = f"{self.model.gain:g}"
+            found.append(f"model.gain={gain}: SELU is self-normalizing for weights of variance 1/n, gain 1")
+        if self.dropout.name == "standard":
+            found.append("dropout=standard changes mean and variance under SELU; dropout=alpha keeps them")
+        return found
+
+
+def unknown_key(name: str) -> str:
+    """One line for a key that the configuration does not have: the legal ones, and the closest."""
+    *parents, key = name.split(".")
+    legal = _legal_keys(tuple(parents[:1])) if not parents or parents[0] in Job.model_fields else _legal_keys(())
+    close = difflib.get_close_matches(key, legal, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"unknown key {name}; legal here: {', '.join(legal)}{hint}"
+
+
+def parse_job(config: dict[str, Any]) -> Job:
+    """Check a composed configuration; raises `ConfigError` naming each bad value and the legal ones."""
+    try:
+        return Job.model_validate(config)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentence(fault, config) for fault in error.errors())) from None
+
+
+def _sentence(fault: Any, config: dict[str, Any]) -> str:
+    """One validation fault in words: key=value: what is wrong, what is legal."""
+    path = [str(step) for step in fault["loc"] if str(step) in _keys_along(fault["loc"], config)]
+    name, value = ".".join(path), fault["input"]
+    match fault["type"]:
+        case "extra_forbidden":
+            legal = _legal_keys(fault["loc"][:-1])
+            close = difflib.get_close_matches(path[-1], legal, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            return f"unknown key {name}; legal here: {', '.join(legal)}{hint}"
+        case "missing":
+            return f"{'.'.join(str(step) for step in fault['loc'])} is missing"
+        case "union_tag_invalid":
+            return f"{name}.name={value.get('name')!r}: legal are {fault['ctx']['expected_tags']}"
+        case "literal_error":
+            return f"{name}={value!r}: legal are {fault['ctx']['expected']}"
+        case "value_error":
+            return f"{name}={value!r} {fault['ctx']['error']}" if name else str(fault["ctx"]["error"])
+        case _:
+            return f"{name}={value!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _keys_along(loc: tuple[Any, ...], config: Any) -> set[str]:
+    """The steps of an error's path that are keys of the configuration, not names of union members."""
+    keys: set[str] = set()
+    for step in loc:
+        if (isinstance(config, dict) and step in config) or (isinstance(config, list) and isinstance(step, int) and step < len(config)):
+            keys.add(str(step))
+            config = config[step]
+    return keys
+
+
+def _legal_keys(loc: tuple[Any, ...]) -> list[str]:
+    """The keys that the schema knows at a path; the second step of a union's path is the member's name."""
+    fields = Job.model_fields
+    if loc:
+        annotation: Any = fields[str(loc[0])].annotation
+        members = [annotation, *get_args(annotation)]
+        part = next(m for m in members if hasattr(m, "model_fields") and _is_member(m, loc))
+        fields = part.model_fields
+    return [field.alias or name for name, field in fields.items()]
+
+
+def _is_member(part: type[BaseModel], loc: tuple[Any, ...]) -> bool:
+    return len(loc) == 1 or loc[1] in get_args(part.model_fields["name"].annotation)

@@ -1,0 +1,70 @@
+"""Batches for many replicas: each sees the same training set in its own order.
+
+Legend: R replica, B samples of this process's share of the batch, F features, N samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from selfnorm.data.splits import Split, Splits
+from selfnorm.networks.randomness import Purpose, generator
+
+
+def epoch_order(num_samples: int, *, seeds: Sequence[int], epoch: int) -> Tensor:
+    """The order (R, N) in which each seed's network sees the samples: a function of (seed, epoch) alone."""
+    sources = [generator(seed, Purpose.ORDER, epoch) for seed in seeds]
+    return torch.stack([torch.randperm(num_samples, generator=source) for source in sources])
+
+
+class ReplicaBatches:
+    """One epoch of (x_RBF, y_RB) batches from memory; the last, partial batch is dropped. Authors' code: as there."""
+
+    def __init__(self, datamodule: ReplicaDataModule) -> None:
+        self.datamodule = datamodule
+
+    def __len__(self) -> int:
+        return self.datamodule.batches_per_epoch
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        data, trainer = self.datamodule, self.datamodule.trainer
+        assert trainer is not None
+        split = data.splits.train
+        order_RN = epoch_order(len(split.y_N), seeds=data.seeds, epoch=trainer.current_epoch).to(
+            split.y_N.device
+        )
+        share = data.batch_size // trainer.world_size
+        for batch in range(len(self)):
+            start = batch * data.batch_size + trainer.global_rank * share
+            index_RB = order_RN[:, start : start + share]
+            yield split.x_NF[index_RB], split.y_N[index_RB]
+
+
+class ReplicaDataModule(pl.LightningDataModule):
+    """The splits in memory, on the device that trains, and the training batches."""
+
+    def __init__(self, splits: Splits, *, seeds: Sequence[int], batch_size: int) -> None:
+        super().__init__()
+        self.splits, self.seeds, self.batch_size = splits, seeds, batch_size
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self.splits.train.y_N) // self.batch_size
+
+    def train_dataloader(self) -> ReplicaBatches:
+        assert self.trainer is not None
+        device = self.trainer.strategy.root_device
+        train, validation, test = self.splits.train, self.splits.validation, self.splits.test
+        self.splits = replace(
+            self.splits, train=_to(train, device), validation=_to(validation, device), test=_to(test, device)
+        )
+        return ReplicaBatches(self)
+
+
+def _to(split: Split, device: torch.device) -> Split:
+    return Split(split.x_NF.to(device), split.y_N.to(device))

@@ -1,0 +1,1 @@
+"""Networks with seeds as an axis: (replica, batch, feature) in, (replica, batch, class) out."""

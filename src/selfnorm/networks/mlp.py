@@ -1,0 +1,103 @@
+"""Deep feed-forward networks, many replicas at once: plain, residual and highway.
+
+Legend: R replica, B batch, F features, C classes. `z` is what enters an activation function f, `a` = f(z).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from selfnorm import config
+from selfnorm.networks.activations import initialization_gain, make_activation
+from selfnorm.networks.dropout import make_dropout
+from selfnorm.networks.layers import ReplicaLinear, WeightNormLinear
+from selfnorm.networks.normalization import make_normalization
+from selfnorm.networks.phase import Phase
+from selfnorm.networks.randomness import Purpose, generator
+
+GATE_BIAS = -2.0  # Srivastava et al. (2015): negative, so that a highway layer starts close to the identity
+
+
+class LayerTrace(NamedTuple):
+    """What one hidden layer computed: z_RBF entered its activation function, a_RBF left it."""
+
+    z_RBF: Tensor
+    a_RBF: Tensor
+
+
+class HiddenLayer(nn.Module):
+    """linear -> [normalization] -> f -> [normalization] -> dropout, with an optional highway gate."""
+
+    def __init__(
+        self, job: config.Job, num_in: int, num_out: int, *, sources: Sequence[torch.Generator], gated: bool
+    ) -> None:
+        super().__init__()
+        linear = WeightNormLinear if job.normalization.name == "weight" else ReplicaLinear
+        gain = job.model.gain if job.model.gain is not None else initialization_gain(job.activation)
+        self.linear = linear(num_in, num_out, gain=gain, sources=sources)
+        self.gate = linear(num_in, num_out, gain=1.0, sources=sources) if gated else None
+        if self.gate is not None:
+            nn.init.constant_(self.gate.bias_R1O, GATE_BIAS)
+        self.normalization = make_normalization(job.normalization, len(sources), num_out)
+        self.normalize_after = isinstance(job.normalization, config.Batch) and job.normalization.position == "after"
+        self.activation = make_activation(job.activation)
+        self.dropout = make_dropout(job.dropout, job.activation)
+
+    def forward(self, x_RBF: Tensor, phase: Phase, skip_RBF: Tensor | None = None) -> tuple[Tensor, LayerTrace]:
+        """The layer's output and its trace; `skip_RBF` joins before the activation function."""
+        z_RBF = self.linear(x_RBF)
+        if self.normalization is not None and not self.normalize_after:
+            z_RBF = self.normalization(z_RBF, phase)
+        if skip_RBF is not None:
+            z_RBF = z_RBF + skip_RBF
+        a_RBF = out_RBF = self.activation(z_RBF)
+        if self.normalization is not None and self.normalize_after:
+            out_RBF = self.normalization(out_RBF, phase)
+        if self.gate is not None:
+            t_RBF = torch.sigmoid(self.gate(x_RBF))
+            out_RBF = torch.lerp(x_RBF.to(out_RBF.dtype), out_RBF, t_RBF.to(out_RBF.dtype))
+        return self.dropout(out_RBF, phase), LayerTrace(z_RBF, a_RBF)
+
+
+class ReplicaMLP(nn.Module):
+    """R networks of `depth` hidden layers and a linear output, one per seed, that never meet.
+
+    plain: one layer after the other. residual: the first layer, then pairs of layers, the pair's input added before
+    the second activation function (He et al. 2016); an odd layer out is plain. highway: the first layer is plain, each
+    later one is out = t h(x) + (1 - t) x with a learned gate t (Srivastava et al. 2015).
+    """
+
+    def __init__(self, job: config.Job, num_features: int, num_classes: int) -> None:
+        super().__init__()
+        sources = [generator(seed, Purpose.INITIALIZATION) for seed in job.seeds]
+        width = job.model.width or num_features
+        sizes = [num_features, *[width] * job.model.depth]
+        self.input_dropout = make_dropout(job.dropout, job.activation, inputs=True)
+        self.hidden = nn.ModuleList(
+            HiddenLayer(job, num_in, num_out, sources=sources, gated=job.model.block == "highway" and layer > 0)
+            for layer, (num_in, num_out) in enumerate(pairwise(sizes))
+        )
+        self.output = ReplicaLinear(width, num_classes, gain=None, sources=sources)
+        # 0 is the first layer; pairs are (1, 2), (3, 4), ...; the second of a pair receives the first one's input
+        self.receives_skip = [job.model.block == "residual" and i > 0 and i % 2 == 0 for i in range(job.model.depth)]
+
+    @property
+    def activations(self) -> list[nn.Module]:
+        """The activation function of every hidden layer."""
+        return [layer.activation for layer in self.hidden if isinstance(layer, HiddenLayer)]
+
+    def forward(self, x_RBF: Tensor, phase: Phase, trace: list[LayerTrace] | None = None) -> Tensor:
+        """Logits (R, B, C). `trace`, if given, receives every hidden layer's z and a."""
+        x_RBF = before_pair_RBF = self.input_dropout(x_RBF, phase)
+        for layer, receives_skip in zip(self.hidden, self.receives_skip, strict=True):
+            entered_RBF = x_RBF
+            x_RBF, computed = layer(x_RBF, phase, before_pair_RBF if receives_skip else None)
+            before_pair_RBF = entered_RBF
+            if trace is not None:
+                trace.append(computed)
+        return self.output(x_RBF).float()

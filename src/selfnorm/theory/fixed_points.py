@@ -1,0 +1,138 @@
+"""Fixed points of the moment map: found, classified, and mapped over all SELUs.
+
+In: an activation and the weights' (omega, tau). Out: fixed points with their Jacobian and rate of convergence.
+
+Legend: mu, nu mean and variance of the activations; omega, tau sum of a unit's weights and of their squares;
+q = nu + mu^2 second moment.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from selfnorm.theory.activations import Activation
+from selfnorm.theory.moment_map import layer_jacobian, layer_map, second_moment_map, second_moment_slope
+from selfnorm.theory.quadrature import Array
+from selfnorm.theory.selu import Selu, halves
+from selfnorm.theory.solver import parameters
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """A fixed point (mu, nu) of the map under (omega, tau)."""
+
+    mu: float
+    nu: float
+    omega: float
+    tau: float
+    spectral_radius: float  # per layer, a small deviation shrinks by this factor in the long run: the rate
+    singular_value: float  # and by no more than this factor in any one layer
+    residual: float  # largest of |mu~ - mu|, |nu~ - nu|: zero to rounding for a true fixed point
+
+    @property
+    def attracting(self) -> bool:
+        return self.spectral_radius < 1
+
+    @property
+    def layers_to_tenth(self) -> float:
+        """Layers until a small deviation is a tenth of what it was; infinite where the point does not attract."""
+        return np.log(0.1) / np.log(self.spectral_radius) if self.attracting else np.inf
+
+
+def classify(f: Activation, mu: float, nu: float, *, omega: float = 0.0, tau: float = 1.0) -> FixedPoint:
+    """The map around (mu, nu), which the caller knows to be fixed (see `residual`). ValueError like `layer_map`."""
+    jacobian = layer_jacobian(f, mu, nu, omega=omega, tau=tau)
+    new_mu, new_nu = layer_map(f, mu, nu, omega=omega, tau=tau)
+    return FixedPoint(
+        mu=float(mu),
+        nu=float(nu),
+        omega=omega,
+        tau=tau,
+        spectral_radius=float(np.abs(np.linalg.eigvals(jacobian)).max()),
+        singular_value=float(np.linalg.norm(jacobian, 2)),
+        residual=float(max(abs(new_mu - mu), abs(new_nu - nu))),
+    )
+
+
+STARTS = np.meshgrid(np.linspace(-2, 2, 5), np.log(np.geomspace(1e-4, 1e2, 7)))  # mu and log nu
+LOG_NU_LIMIT = np.log(1e6)
+
+
+def find_fixed_points(f: Activation, *, omega: float = 0.0, tau: float = 1.0) -> list[FixedPoint]:
+    """Fixed points with variance 1e-6 to 1e6, attracting or not, by increasing variance.
+
+    Newton's method in (mu, log nu) from a grid of starts: what it finds is fixed to rounding; that it finds all is
+    likely, not proven. Where every variance is fixed (the linear network) it returns single points of the line.
+    """
+    mu, log_nu = (start.ravel() for start in STARTS)
+    for _ in range(40):
+        residual, jacobian = _log_system(f, mu, log_nu, omega, tau)
+        jacobian[np.abs(np.linalg.det(jacobian)) < 1e-12] = np.eye(2)
+        step = np.linalg.solve(jacobian, residual[..., None])[..., 0]
+        step = np.clip(step, -1, 1)  # at most a factor e in variance at once
+        mu, log_nu = mu - step[:, 0], np.clip(log_nu - step[:, 1], -LOG_NU_LIMIT - 1, LOG_NU_LIMIT + 1)
+    residual, _ = _log_system(f, mu, log_nu, omega, tau)
+    good = (np.abs(residual).max(axis=1) < 1e-9) & (np.abs(log_nu) < LOG_NU_LIMIT)
+    found: list[FixedPoint] = []
+    for log_v, m in sorted(zip(log_nu[good], mu[good], strict=True)):
+        if not any(abs(m - other.mu) + abs(log_v - np.log(other.nu)) < 1e-5 for other in found):
+            found.append(classify(f, m, np.exp(log_v), omega=omega, tau=tau))
+    return found
+
+
+def _log_system(f: Activation, mu: Array, log_nu: Array, omega: float, tau: float) -> tuple[Array, Array]:
+    """(mu - mu~, log nu - log nu~), shape (N, 2), and its Jacobian in (mu, log nu), shape (N, 2, 2)."""
+    nu = np.exp(log_nu)
+    m = f.moments(omega * mu, tau * nu)
+    variance = np.maximum(m.variance, 1e-300)  # a ReLU far below zero has no variance left
+    residual = np.stack([mu - m.mean, log_nu - np.log(variance)], axis=1)
+    by_mu = np.stack([1 - omega * m.mean_x, -omega * m.variance_x / variance], axis=1)
+    by_log_nu = np.stack([-tau * nu * m.mean_y, 1 - tau * nu * m.variance_y / variance], axis=1)
+    return residual, np.stack([by_mu, by_log_nu], axis=2)
+
+
+def find_second_moments(f: Activation, *, tau: float = 1.0) -> list[tuple[float, float]]:
+    """Fixed points q in [1e-6, 1e6] of the second-moment map, each with its slope d q~/dq (below 1: it attracts).
+
+    By sign changes on a grid of 400 points. Empty for maps that keep every q (ReLU at tau = 2).
+    """
+    grid = np.linspace(np.log(1e-6), np.log(1e6), 400)
+
+    def growth(log_q: ArrayLike) -> Array:
+        return np.log(second_moment_map(f, np.exp(log_q), tau=tau)) - log_q
+
+    values = growth(grid)
+    values[np.abs(values) < 1e-12] = 0.0  # rounding around "every q is fixed"
+    found = []
+    for i in np.flatnonzero(values[1:] * values[:-1] < 0):
+        q = float(np.exp(brentq(growth, grid[i], grid[i + 1], xtol=1e-14)))
+        found.append((q, float(second_moment_slope(f, q, tau=tau))))
+    return found
+
+
+def existence_map(
+    mu: ArrayLike, nu: ArrayLike, *, omega: float | None = None, tau: float = 1.0
+) -> tuple[Array, Array, Array]:
+    """alpha, lambda and rate of the SELU with the fixed point (mu, nu), elementwise; NaN where there is none.
+
+    The rate is the spectral radius of the map's Jacobian for a given omega, and the slope of the second-moment map
+    for omega=None (see `selu_for_fixed_point`); the fixed point attracts where it is below one.
+    """
+    mu, nu = (np.array(a, float) for a in np.broadcast_arrays(mu, nu))
+    second = nu + mu**2
+    x, y = (np.zeros_like(mu), tau * second) if omega is None else (omega * mu, tau * nu)
+    h = halves(x, y)
+    exists = np.where(mu > 0, h.p**2 * second > mu**2 * h.pp, h.q**2 * second > mu**2 * h.qq) | (mu == 0)
+    alpha, lambda_, rate = (np.full(mu.shape, np.nan) for _ in range(3))
+    four = (half[exists] for half in (h.p, h.pp, h.q, h.qq))
+    alpha[exists], lambda_[exists] = parameters(mu[exists], second[exists], *four, sqrt=np.sqrt)
+    for i in zip(*np.nonzero(exists), strict=True):
+        f = Selu(alpha[i], lambda_[i])
+        if omega is None:
+            rate[i] = abs(second_moment_slope(f, second[i], tau=tau))
+        else:
+            jacobian = layer_jacobian(f, mu[i], nu[i], omega=omega, tau=tau)
+            rate[i] = np.abs(np.linalg.eigvals(jacobian)).max()
+    return alpha, lambda_, rate

@@ -1,0 +1,83 @@
+"""The paper's map g of one layer: (mu, nu) -> (mu~, nu~) under (omega, tau), and the second-moment map.
+
+In: an activation of `activations` and arrays of any broadcastable shapes. Out: arrays of the common shape.
+
+Legend: mu, nu mean and variance of the activations that enter a layer; omega, tau sum of a unit's weights and of
+their squares; x = mu omega, y = nu tau mean and variance of its pre-activation; q second moment of the activations.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from selfnorm.theory.activations import Activation
+from selfnorm.theory.quadrature import Array
+
+
+def positive(name: str, value: ArrayLike) -> Array:
+    """The value as a float array; ValueError unless all of it is positive and finite."""
+    array = np.asarray(value, dtype=float)
+    if not np.all(np.isfinite(array) & (array > 0)):
+        bad = array[~(np.isfinite(array) & (array > 0))].ravel()[0]
+        raise ValueError(f"{name} is {bad}, must be positive and finite")
+    return array
+
+
+def finite(name: str, value: ArrayLike) -> Array:
+    """The value as a float array; ValueError unless all of it is finite."""
+    array = np.asarray(value, dtype=float)
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} is {array[~np.isfinite(array)].ravel()[0]}, must be finite")
+    return array
+
+
+def _pre_activation(mu: ArrayLike, nu: ArrayLike, omega: ArrayLike, tau: ArrayLike) -> tuple[Array, Array]:
+    x = finite("mu", mu) * finite("omega", omega)
+    return x, positive("nu", nu) * positive("tau", tau)
+
+
+def layer_map(
+    f: Activation, mu: ArrayLike, nu: ArrayLike, *, omega: ArrayLike = 0.0, tau: ArrayLike = 1.0
+) -> tuple[Array, Array]:
+    """(mu~, nu~), mean and variance of f(z) for z ~ N(mu omega, nu tau) (paper: Eq. 3).
+
+    Raises ValueError for nu or tau not positive and for anything not finite.
+    """
+    moments = f.moments(*_pre_activation(mu, nu, omega, tau))
+    return moments.mean, moments.variance
+
+
+def layer_jacobian(
+    f: Activation, mu: ArrayLike, nu: ArrayLike, *, omega: ArrayLike = 0.0, tau: ArrayLike = 1.0
+) -> Array:
+    """d(mu~, nu~) / d(mu, nu), shape (..., 2, 2): rows mu~, nu~, columns mu, nu (paper: appendix, Jacobian).
+
+    Raises ValueError like `layer_map`.
+    """
+    m = f.moments(*_pre_activation(mu, nu, omega, tau))
+    columns = m.mean_x * omega, m.mean_y * tau, m.variance_x * omega, m.variance_y * tau
+    flat = np.stack(np.broadcast_arrays(*columns), axis=-1)
+    return flat.reshape(flat.shape[:-1] + (2, 2))
+
+
+def gradient_gain(
+    f: Activation, mu: ArrayLike, nu: ArrayLike, *, omega: ArrayLike = 0.0, tau: ArrayLike = 1.0
+) -> Array:
+    """chi = tau E f'(z)^2: by how much one layer multiplies the mean square of a back-propagated gradient."""
+    return positive("tau", tau) * f.slope_squared(*_pre_activation(mu, nu, omega, tau))
+
+
+def second_moment_map(f: Activation, q: ArrayLike, *, tau: ArrayLike = 1.0) -> Array:
+    """q -> E f(sqrt(tau q) z)^2, z ~ N(0, 1): the map for independent random weights of zero mean.
+
+    Over such weights omega is not fixed but has mean 0 and variance tau, so that the pre-activations of a layer,
+    over its units, are N(0, tau q) with q = nu + mu^2, whatever mu is. Raises ValueError for q or tau not positive.
+    """
+    y = positive("q", q) * positive("tau", tau)
+    return f.second_moment(np.zeros_like(y), y)
+
+
+def second_moment_slope(f: Activation, q: ArrayLike, *, tau: ArrayLike = 1.0) -> Array:
+    """d/dq of `second_moment_map`: below one in size, a fixed point of it attracts."""
+    y = positive("q", q) * positive("tau", tau)
+    m = f.moments(np.zeros_like(y), y)
+    return positive("tau", tau) * (m.variance_y + 2 * m.mean * m.mean_y)

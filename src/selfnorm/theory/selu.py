@@ -1,0 +1,119 @@
+"""SELU and its moments under a Gaussian pre-activation, in closed form (paper, Eq. 4, 5 and appendix).
+
+In: z ~ N(x, y), any shape. Out: mean and variance of selu(z), their derivatives, E selu'(z)^2.
+Relative error below 1e-10 for variances 1e-12 to 1e6: exponentials times erfc are written with erfcx, and where the
+closed form of the variance cancels the centred square is integrated instead.
+
+Legend: x, y mean and variance of the pre-activation z; alpha, lambda_ the SELU's parameters, called (alpha, lambda)
+in the paper; p = max(z, 0) and q = min(e^z - 1, 0) its two halves: selu = lambda (p + alpha q), p q = 0.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import erfc, erfcx
+
+from selfnorm.theory import quadrature
+from selfnorm.theory.quadrature import Array, Moments
+
+# Paper: Eq. 14, the solution for the fixed point (0, 1) under omega = 0, tau = 1.
+ALPHA_01 = 1.6732632423543772848170429916717
+LAMBDA_01 = 1.0507009873554804934193349852946
+
+
+class Halves(NamedTuple):
+    """Gaussian integrals of SELU's halves, all of one shape; every other moment is a combination of them."""
+
+    p: Array  # E p
+    pp: Array  # E p^2
+    q: Array  # E q
+    qq: Array  # E q^2
+    positive: Array  # P(z > 0)
+    negative: Array  # P(z < 0)
+    exp: Array  # E e^z [z < 0]
+    exp2: Array  # E e^2z [z < 0]
+    density: Array  # of z at 0
+
+
+def halves(x: Array, y: Array) -> Halves:
+    """Integrals over each half of z ~ N(x, y) in closed form; q and qq lose digits for y below 1e-4 near x = 0."""
+    x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+    s = np.sqrt(y)
+    decay = np.exp(-np.minimum((x / s) ** 2 / 2, 745.0))
+    density = decay / (s * np.sqrt(2 * np.pi))
+    positive, negative = erfc(-x / s / np.sqrt(2)) / 2, erfc(x / s / np.sqrt(2)) / 2
+    exp, exp2 = _half_exponential(1, x, y, decay), _half_exponential(2, x, y, decay)
+    p = np.maximum(x * positive + y * density, 0)
+    pp = np.maximum((x**2 + y) * positive + x * y * density, 0)
+    q, qq = np.minimum(exp - negative, 0), np.maximum(exp2 - 2 * exp + negative, 0)
+    return Halves(p, pp, q, qq, positive, negative, exp, exp2, density)
+
+
+def _half_exponential(k: int, x: Array, y: Array, decay: Array) -> Array:
+    """E e^kz [z < 0] = e^{kx + k^2 y/2} erfc((x + ky) / sqrt 2y) / 2, in the form that neither over- nor underflows."""
+    argument = (x + k * y) / np.sqrt(2 * y)
+    scaled = decay * erfcx(np.maximum(argument, 0))
+    plain = np.exp(np.minimum(k * x + k**2 * y / 2, 0)) * erfc(argument)
+    return np.where(argument >= 0, scaled, plain) / 2
+
+
+@dataclass(frozen=True)
+class Selu:
+    """selu(z) = lambda (z if z > 0 else alpha (e^z - 1)); alpha = lambda = 1 is ELU.
+
+    Raises ValueError unless alpha and lambda_ are positive and finite.
+    """
+
+    alpha: float = ALPHA_01
+    lambda_: float = LAMBDA_01
+
+    def __post_init__(self) -> None:
+        for name, value in (("alpha", self.alpha), ("lambda_", self.lambda_)):
+            if not (np.isfinite(value) and value > 0):
+                raise ValueError(f"SELU's {name} is {value}, must be positive and finite")
+
+    def __call__(self, z: Array) -> Array:
+        z = np.asarray(z, float)
+        return self.lambda_ * np.where(z > 0, z, self.alpha * np.expm1(np.minimum(z, 0)))
+
+    def slope(self, z: Array) -> Array:
+        z = np.asarray(z, float)
+        return self.lambda_ * np.where(z > 0, 1.0, self.alpha * np.exp(np.minimum(z, 0)))
+
+    def slope_squared(self, x: Array, y: Array) -> Array:
+        """E selu'(z)^2 in closed form; all terms are positive, so it is exact to rounding everywhere."""
+        h = halves(x, y)
+        return self.lambda_**2 * (h.positive + self.alpha**2 * h.exp2)
+
+    def second_moment(self, x: Array, y: Array) -> Array:
+        """E selu(z)^2 (paper: Eq. 5)."""
+        m = self.moments(x, y)
+        return m.variance + m.mean**2
+
+    def moments(self, x: Array, y: Array) -> Moments:
+        """Mean and variance of selu(z) and their derivatives in x and y (paper: Eq. 4, 5 and Lemma 12's Jacobian)."""
+        x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+        closed, cancels = self._closed_form(x, y)
+        if not cancels.any():
+            return closed
+        exact = quadrature.moments(self, self.slope, x[cancels], y[cancels])
+        patched = [values.copy() for values in closed]
+        for values, better in zip(patched, exact, strict=True):
+            values[cancels] = better
+        return Moments(*patched)
+
+    def _closed_form(self, x: Array, y: Array) -> tuple[Moments, np.ndarray]:
+        """The paper's formulas, and where they lose more than three digits (at a few 1e-16 relative to their terms)."""
+        h, a, scale = halves(x, y), self.alpha, self.lambda_
+        mean = scale * (h.p + a * h.q)
+        second = scale**2 * (h.pp + a**2 * h.qq)
+        variance = second - mean**2
+        mean_x = scale * (h.positive + a * h.exp)
+        mean_y = scale / 2 * (a * h.exp - (a - 1) * h.density)
+        second_x = 2 * scale**2 * (h.p + a**2 * (h.exp2 - h.exp))
+        second_y = scale**2 * (h.positive + a**2 * (2 * h.exp2 - h.exp))
+        terms = scale**2 * ((x**2 + y) * h.positive + a**2 * (h.exp2 + 2 * h.exp + h.negative))
+        cancels = (variance < 1e-3 * terms) | (-h.q < 1e-3 * h.negative)
+        slopes = (mean_x, mean_y, second_x - 2 * mean * mean_x, second_y - 2 * mean * mean_y)
+        return Moments(mean, variance, *slopes), cancels

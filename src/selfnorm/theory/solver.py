@@ -1,0 +1,141 @@
+"""SELU's alpha and lambda for a wanted fixed point (mu, nu), and where none exists.
+
+In: mu, nu and the weights' (omega, tau). Out: (alpha, lambda), in double precision or in any number of digits.
+With p = max(z, 0) and q = min(e^z - 1, 0), selu = lambda (p + alpha q) and p q = 0: (mu, nu) is a fixed point if and
+only if lambda (Ep + alpha Eq) = mu and lambda^2 (Ep^2 + alpha^2 Eq^2) = nu + mu^2. Their ratio is a quadratic in
+alpha; mu^2 / E selu^2 is monotone in alpha on either side of mu = 0, so the root is unique where it exists.
+
+Legend: mu, nu mean and variance of the activations; omega, tau sum of a unit's weights and of their squares;
+x, y mean and variance of the pre-activation; r = mu^2 / (nu + mu^2).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+from scipy.optimize import brentq
+
+from selfnorm.theory.moment_map import finite, positive
+
+Number = float | str | mpmath.mpf
+
+
+def selu_for_fixed_point(
+    mu: float, nu: float, *, omega: float | None = None, tau: float = 1.0
+) -> tuple[float, float]:
+    """(alpha, lambda) of the SELU whose layer keeps activations of mean mu and variance nu; exact to rounding.
+
+    omega=None, the default, is the layer of independent random weights of zero mean: its units' sums of weights are
+    not all 0 (nor 1) but have variance tau, so that over the units the pre-activation is N(0, tau (nu + mu^2)).
+    This is what an initialized network does, and what a layer's mean and variance over samples and units obey.
+    A number is the paper's setting, every unit with the same sum of weights: z ~ N(mu omega, nu tau). omega=0 are
+    weights centred to zero sum; omega=1 is what the authors' notebook uses. For mu = 0 all of them agree.
+
+    Raises ValueError where no SELU with alpha, lambda > 0 has the fixed point, naming the variances that exist.
+    """
+    check_target(mu, nu, omega, tau)
+    alpha, lambda_ = selu_to_digits(mu, nu, omega=omega, tau=tau, digits=25)
+    return float(alpha), float(lambda_)
+
+
+def selu_to_digits(
+    mu: Number, nu: Number, *, omega: Number | None = None, tau: Number = 1, digits: int = 50
+) -> tuple[mpmath.mpf, mpmath.mpf]:
+    """`selu_for_fixed_point` to that many digits; give decimals as strings ("0.1"), a float is taken exactly."""
+    check_target(float(mu), float(nu), None if omega is None else float(omega), float(tau))
+    precision = digits + 30
+    previous = _solve(mu, nu, omega, tau, precision)
+    while True:  # e^z - 1 and the quadratic cancel by an unknown number of digits: double until two agree
+        precision *= 2
+        current = _solve(mu, nu, omega, tau, precision)
+        with mpmath.workdps(digits + 5):
+            if all(abs(a / b - 1) < mpmath.mpf(10) ** -digits for a, b in zip(previous, current, strict=True)):
+                return +current[0], +current[1]
+        previous = current
+
+
+def _solve(mu: Number, nu: Number, omega: Number | None, tau: Number, digits: int) -> tuple[mpmath.mpf, mpmath.mpf]:
+    with mpmath.workdps(digits):
+        mu, second, *four = _target(mu, nu, omega, tau)
+        return parameters(mu, second, *four, sqrt=mpmath.sqrt)
+
+
+def parameters(mu: Any, second: Any, p: Any, pp: Any, q: Any, qq: Any, *, sqrt: Callable[[Any], Any]) -> tuple:
+    """(alpha, lambda) from the wanted mean and second moment and the four integrals; numpy arrays or mpmath numbers.
+
+    Solves (p + alpha q)^2 = r (pp + alpha^2 qq) for the root with sign(p + alpha q) = sign(mu), without cancellation.
+    """
+    r = mu**2 / second
+    large = -p * q + sqrt(r * (p**2 * qq + q**2 * pp - r * pp * qq))
+    above = mu >= 0
+    # a weight of 0 or 1 instead of a branch, so that arrays pass too; the denominator of the other root may vanish
+    alpha = ((p**2 - r * pp) * above + large * (1 - above)) / (large * above + (q**2 - r * qq) * (1 - above))
+    return alpha, sqrt(second / (pp + alpha**2 * qq))
+
+
+def _target(mu: Number, nu: Number, omega: Number | None, tau: Number) -> tuple[mpmath.mpf, ...]:
+    """mu, nu + mu^2 and E p, E p^2, E q, E q^2 of the pre-activation, at the working precision."""
+    mu, nu, tau = mpmath.mpf(mu), mpmath.mpf(nu), mpmath.mpf(tau)
+    second = nu + mu**2
+    x, y = (mpmath.mpf(0), second * tau) if omega is None else (mu * mpmath.mpf(omega), nu * tau)
+    return mu, second, *_halves_mp(x, y)
+
+
+def _halves_mp(x: mpmath.mpf, y: mpmath.mpf) -> tuple[mpmath.mpf, ...]:
+    """E p, E p^2, E q, E q^2 for z ~ N(x, y) at the working precision."""
+    s = mpmath.sqrt(y)
+
+    def half_exponential(k: int) -> mpmath.mpf:
+        return mpmath.exp(k * x + k**2 * y / 2) * mpmath.erfc((x + k * y) / (s * mpmath.sqrt(2))) / 2
+
+    above = mpmath.erfc(-x / (s * mpmath.sqrt(2))) / 2
+    density = s * mpmath.exp(-(x**2) / (2 * y)) / mpmath.sqrt(2 * mpmath.pi)
+    below, exp, exp2 = half_exponential(0), half_exponential(1), half_exponential(2)
+    return x * above + density, (x**2 + y) * above + x * density, exp - below, exp2 - 2 * exp + below
+
+
+def check_target(mu: float, nu: float, omega: float | None, tau: float) -> None:
+    """ValueError unless a SELU with alpha, lambda > 0 has the fixed point, or for arguments that make no sense."""
+    finite("mu", mu)
+    finite("omega", omega or 0.0)
+    positive("nu", nu)
+    positive("tau", tau)
+    if _margin(mu, nu, omega, tau) <= SMALLEST_MARGIN:
+        ranges = existing_variances(mu, omega=omega, tau=tau)
+        legal = " or ".join(f"{low:.6g} < nu < {high:.6g}" for low, high in ranges) or "no nu at all"
+        weights = "independent random weights" if omega is None else f"omega={omega:g}"
+        raise ValueError(
+            f"no SELU has the fixed point mu={mu:g}, nu={nu:g} under {weights}, tau={tau:g}; "
+            f"for this mu it exists for {legal}"
+        )
+
+
+SMALLEST_MARGIN = 1e-15  # below it the kink is so far out in a tail that doubles do not determine alpha
+LIMITS = (1e-6, 1e6)  # of the variances that `existing_variances` looks at
+
+
+def _margin(mu: float, nu: float, omega: float | None, tau: float) -> float:
+    """Positive where the fixed point exists: mu^2 / E selu^2 below its limit for alpha to 0 or to infinity."""
+    if mu == 0:
+        return 1.0
+    with mpmath.workdps(60):  # y = 1e-6 cancels 6 digits; tails down to the smallest margin another 30
+        mean, second, p, pp, q, qq = _target(mu, nu, omega, tau)
+        first, square = (p, pp) if mu > 0 else (q, qq)
+        return float(first**2 * second / (mean**2 * square) - 1) if square > 0 else -1.0
+
+
+def existing_variances(mu: float, *, omega: float | None = None, tau: float = 1.0) -> list[tuple[float, float]]:
+    """Intervals of nu in [1e-6, 1e6] for which a SELU with alpha, lambda > 0 has the fixed point (mu, nu)."""
+
+    def margin(log_nu: float) -> float:
+        return _margin(mu, math.exp(log_nu), omega, tau) - SMALLEST_MARGIN
+
+    grid = np.linspace(math.log(LIMITS[0]), math.log(LIMITS[1]), 121)
+    exists = np.array([margin(v) > 0 for v in grid])
+    edges = [LIMITS[0]] if exists[0] else []
+    for i in np.flatnonzero(exists[1:] != exists[:-1]):
+        edges.append(math.exp(brentq(margin, grid[i], grid[i + 1], xtol=1e-13)))
+    edges += [LIMITS[1]] if exists[-1] else []
+    return list(zip(edges[::2], edges[1::2], strict=True))

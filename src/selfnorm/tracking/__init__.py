@@ -1,0 +1,1 @@
+"""Weights & Biases as a mirror of the tidy files: never the truth, never able to stop a run."""

@@ -1,0 +1,206 @@
+"""One job, from a checked configuration to a finished run folder.
+
+runs/<tag>/<dataset>/<network>/d<depth>-<hash>/ receives config.yaml, environment.json, curves.csv, moments.csv,
+summary.json (its state: running, finished, diverged, interrupted, failed) and network.safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shutil
+import sys
+import time
+from pathlib import Path
+from pickle import UnpicklingError
+from statistics import fmean, stdev
+from typing import Any
+
+import pytorch_lightning as pl
+import yaml
+from filelock import FileLock, Timeout
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from safetensors.torch import save_file
+
+from selfnorm import config
+from selfnorm.data.datamodule import ReplicaDataModule
+from selfnorm.data.splits import DataUnavailable, load_splits
+from selfnorm.networks.mlp import ReplicaMLP
+from selfnorm.tracking.mirror import Mirror
+from selfnorm.training.callbacks import Checkpointer, Progress
+from selfnorm.training.environment import describe_environment
+from selfnorm.training.files import write_atomically, write_json
+from selfnorm.training.module import ReplicaClassifier
+from selfnorm.training.recording import AllSeedsDiverged, Recorder
+
+log = logging.getLogger(__name__)
+
+
+class RunFolderBusy(RuntimeError):
+    """Another process is training this very run."""
+
+
+class CheckpointRefused(RuntimeError):
+    """The checkpoint in the run folder cannot be read."""
+
+
+def attempt(job: config.Job) -> int:
+    """`run_job` for a command line: a failure becomes a line (or, if it is ours, a traceback) and an exit code."""
+    try:
+        run_job(job)
+    except (RunFolderBusy, DataUnavailable, CheckpointRefused) as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    except AllSeedsDiverged as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 3
+    except Exception:
+        log.exception("the job failed: %s", job.folder)
+        return 1
+    return 0
+
+
+def run_job(job: config.Job) -> dict[str, Any]:
+    """Train, resume, or skip what is finished; returns the summary.
+
+    Raises RunFolderBusy, DataUnavailable, and AllSeedsDiverged when no network survived.
+    """
+    folder = job.folder
+    if _process_rank() != 0:  # a process that rank 0 started: it trains along and writes nothing
+        silent = job.model_copy(update={"logger": config.Logger(mode="disabled"), "progress": False})
+        return _train(silent, folder, Mirror(silent, folder, {}))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            finished = _finished_summary(folder)
+            if finished and not job.overwrite:
+                print(f"finished already, not trained again (overwrite=true does): {folder}", file=sys.stderr)
+                return finished
+            if job.overwrite:
+                _clear(folder)
+            return _train_and_record(job, folder)
+    except Timeout:
+        raise RunFolderBusy(f"another process is training {folder}; wait for it, or choose another tag=") from None
+
+
+def _train_and_record(job: config.Job, folder: Path) -> dict[str, Any]:
+    """Train with the folder's files around it: what it is before, what became of it afterwards."""
+    for warning in job.warnings:
+        log.warning("self-normalization: %s", warning)
+    environment = describe_environment()
+    write_atomically(folder / "config.yaml", yaml.safe_dump(job.model_dump(by_alias=True), sort_keys=False))
+    write_json(folder / "environment.json", environment)
+    write_json(folder / "summary.json", {"state": "running", "seeds": job.seeds})
+    mirror = Mirror(job, folder, environment)
+    summary: dict[str, Any] = {"state": "failed", "seeds": job.seeds}
+    try:
+        summary = _train(job, folder, mirror)
+    except AllSeedsDiverged as error:
+        summary = {"state": "diverged", "seeds": job.seeds, "reason": str(error)}
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        summary["state"] = "interrupted"
+        print(f"interrupted; the same command goes on from the last checkpoint: {folder}", file=sys.stderr)
+        raise
+    except BaseException as error:
+        summary["reason"] = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        write_json(folder / "summary.json", summary)
+        mirror.finish(summary, exit_code=0 if summary["state"] == "finished" else 1)
+    print(_sentence(job, summary, folder), file=sys.stderr)
+    return summary
+
+
+def _train(job: config.Job, folder: Path, mirror: Mirror) -> dict[str, Any]:
+    """Build the objects, fit, and sum up; rank 0 alone writes."""
+    started = time.monotonic()
+    splits = load_splits(job.dataset.name, data_dir=Path(job.data_dir), train_limit=job.dataset.train_limit)
+    network = ReplicaMLP(job, splits.num_features, splits.num_classes)
+    module = ReplicaClassifier(job, network)
+    checkpoint = folder / "checkpoint.ckpt"
+    recorder = Recorder(job, folder, mirror)
+    callbacks: list[pl.Callback] = [recorder, Checkpointer(checkpoint, job.training.checkpoint_seconds)]
+    if job.progress:
+        callbacks.append(Progress(recorder, f"{job.dataset.name} {job.network} d{job.model.depth}"))
+    trainer = make_trainer(job, callbacks)
+    datamodule = ReplicaDataModule(splits, seeds=job.seeds, batch_size=job.training.batch_size)
+    resumed = checkpoint if checkpoint.exists() else None
+    try:
+        trainer.fit(module, datamodule=datamodule, ckpt_path=resumed, weights_only=True)  # nothing in it may execute
+    except (UnpicklingError, EOFError) as error:
+        raise CheckpointRefused(f"{checkpoint} cannot be read ({error}); delete it to start this run afresh") from None
+    if trainer.is_global_zero:
+        weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+        save_file(weights, folder / ".network.part")
+        (folder / ".network.part").replace(folder / "network.safetensors")
+        checkpoint.unlink(missing_ok=True)
+    return summarize(job, recorder, steps=trainer.global_step, seconds=time.monotonic() - started)
+
+
+def make_trainer(job: config.Job, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """Lightning's trainer, with everything that the callbacks do themselves switched off."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no banners between the lines that matter
+    part = job.trainer
+    return pl.Trainer(
+        accelerator=part.accelerator,
+        devices=part.devices,
+        num_nodes=part.num_nodes,
+        strategy=part.strategy,
+        precision="bf16-mixed" if part.precision == "bf16" else "32-true",
+        max_epochs=job.training.epochs,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,  # ReplicaBatches hands each process its share
+    )
+
+
+def summarize(job: config.Job, recorder: Recorder, *, steps: int, seconds: float) -> dict[str, Any]:
+    """The last errors and accuracies, per seed and over the seeds that stayed finite."""
+    summary: dict[str, Any] = {"state": "finished", "seeds": job.seeds, "steps": steps, "seconds": round(seconds, 2)}
+    summary["diverged"] = {str(seed): step for seed, step in recorder.diverged.items()}
+    for split, error in recorder.latest.items():
+        for quantity, values in (("loss", error.loss_R.tolist()), ("accuracy", error.accuracy_R.tolist())):
+            finite = [value for value in values if math.isfinite(value)]
+            summary[f"{split}_{quantity}"] = {
+                "mean": fmean(finite) if finite else None,
+                "sd": stdev(finite) if len(finite) > 1 else None,
+                "n": len(finite),
+                "by_seed": {str(s): v if math.isfinite(v) else None for s, v in zip(job.seeds, values, strict=True)},
+            }
+    return summary
+
+
+def _sentence(job: config.Job, summary: dict[str, Any], folder: Path) -> str:
+    loss, accuracy = summary["train_loss"], summary["test_accuracy"]
+    spread = f" ± {loss['sd']:.2g} (mean ± sd over n={loss['n']} seeds)" if loss["sd"] is not None else " (one seed)"
+    lost = f"; diverged: seeds {', '.join(summary['diverged'])}" if summary["diverged"] else ""
+    return (
+        f"{job.dataset.name} {job.network} d{job.model.depth}: training error {loss['mean']:.4g}{spread}, "
+        f"test accuracy {accuracy['mean']:.4f}, {summary['steps']} steps in {summary['seconds']:.0f} s{lost}\n"
+        f"{folder}"
+    )
+
+
+def _process_rank() -> int:
+    """This process's rank before a trainer exists, from the launcher's environment variables; 0 alone writes files."""
+    return getattr(rank_zero_only, "rank", None) or 0
+
+
+def _finished_summary(folder: Path) -> dict[str, Any] | None:
+    try:
+        summary = json.loads((folder / "summary.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return summary if summary.get("state") == "finished" else None
+
+
+def _clear(folder: Path) -> None:
+    """Empty a run folder that is to be trained again, but for the lock that is held."""
+    for path in folder.iterdir():
+        if path.name != ".lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,94 @@
+"""Passes over data that measure and do not learn: the error of a split, and the moments of every layer.
+
+Legend: R replica, B batch, F features, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from selfnorm.data.splits import Split
+from selfnorm.networks.mlp import LayerTrace, ReplicaMLP
+from selfnorm.networks.phase import EVALUATION, Phase
+from selfnorm.networks.randomness import Masks, Purpose
+from selfnorm.training.metrics import Error, LayerMoments, ReplicaError
+from selfnorm.training.module import ReplicaClassifier, cross_entropy
+
+CHUNK = 1024  # samples per matrix product: large enough for full speed, small enough for little memory
+
+
+def training_error(module: ReplicaClassifier, split: Split) -> Error:
+    """The quantity of Figure 1: mean cross-entropy over the training set in stored order.
+
+    Authors' code: training mode, each evaluated batch normalized by its own statistics, last partial batch dropped.
+    With training.error_mode=eval: running statistics, no dropout, all samples.
+    """
+    training = module.job.training
+    group = min(training.error_batch_size or training.batch_size, len(split.y_N))
+    if training.error_mode == "eval":
+        return _error(module, split, group=None)
+    num_samples = len(split.y_N) // group * group
+    return _error(module, Split(split.x_NF[:num_samples], split.y_N[:num_samples]), group=group)
+
+
+def evaluation_error(module: ReplicaClassifier, split: Split) -> Error:
+    """Mean cross-entropy and accuracy of a held-out split: running statistics, no dropout."""
+    return _error(module, split, group=None)
+
+
+@torch.no_grad()
+def _error(module: ReplicaClassifier, split: Split, *, group: int | None) -> Error:
+    trainer, seeds = module.trainer, module.job.seeds
+    metric = ReplicaError(len(seeds)).to(split.x_NF.device)
+    chunk = CHUNK if group is None else max(1, CHUNK // group) * group
+    starts = range(0, len(split.y_N), chunk)
+    for start in starts[trainer.global_rank :: trainer.world_size]:
+        x_RBF = split.x_NF[start : start + chunk].expand(len(seeds), -1, -1)
+        y_RB = split.y_N[start : start + chunk].expand(len(seeds), -1)
+        phase = EVALUATION
+        if group is not None:
+            phase = Phase(group, masks=_masks(module, Purpose.ERROR_DROPOUT, start))
+        with trainer.precision_plugin.forward_context():
+            logits_RBC = module.network(x_RBF, phase)
+        metric.update(cross_entropy(logits_RBC, y_RB), logits_RBC, y_RB)
+    return metric.compute()
+
+
+def layer_moments(module: ReplicaClassifier, split: Split) -> dict[str, Tensor]:
+    """`LayerMoments` over the first recording.samples training samples, in training mode, in groups of a batch."""
+    trainer, job = module.trainer, module.job
+    network: ReplicaMLP = module.network
+    metric = LayerMoments(len(job.seeds), job.model.depth, network.output.weight_RIO.shape[1]).to(split.x_NF.device)
+    group = min(job.training.batch_size, len(split.y_N))
+    starts = range(0, min(job.recording.samples, len(split.y_N)) - group + 1, group) or range(1)
+    for start in starts[trainer.global_rank :: trainer.world_size]:
+        x_RBF = split.x_NF[start : start + group].expand(len(job.seeds), -1, -1)
+        y_RB = split.y_N[start : start + group].expand(len(job.seeds), -1)
+        phase = Phase(group, masks=_masks(module, Purpose.PROBE_DROPOUT, start))
+        traces: list[LayerTrace] = []
+        with torch.enable_grad(), trainer.precision_plugin.forward_context():
+            loss = cross_entropy(network(x_RBF, phase, traces), y_RB).sum()
+            gradients = torch.autograd.grad(loss, [trace.z_RBF for trace in traces])
+        detached = [LayerTrace(*(tensor.detach() for tensor in trace)) for trace in traces]
+        metric.update(detached, _slopes(network, detached), gradients)
+    return metric.compute()
+
+
+def _slopes(network: ReplicaMLP, traces: Sequence[LayerTrace]) -> list[Tensor]:
+    """f'(z) of every layer, (R, B, U)."""
+    slopes: list[Tensor] = []
+    with torch.enable_grad():
+        for activation, trace in zip(network.activations, traces, strict=True):
+            z_RBF = trace.z_RBF.float().requires_grad_()
+            slopes += torch.autograd.grad(activation(z_RBF).sum(), z_RBF)
+    return slopes
+
+
+def _masks(module: ReplicaClassifier, purpose: Purpose, start: int) -> Masks | None:
+    if module.job.dropout.name == "none":
+        return None
+    return Masks(module.job.seeds, purpose, (module.trainer.global_step, start))
+

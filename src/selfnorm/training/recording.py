@@ -1,0 +1,106 @@
+"""The callback that measures: training error every epoch, moments and validation on a schedule, to files and W&B.
+
+Legend: R replica, L hidden layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from selfnorm import config
+from selfnorm.tracking.mirror import Mirror
+from selfnorm.training.files import CURVES, MOMENTS, Table
+from selfnorm.training.metrics import Error
+from selfnorm.training.passes import evaluation_error, layer_moments, training_error
+
+Row = dict[str, Any]
+
+
+class AllSeedsDiverged(RuntimeError):
+    """No network of the run has a finite training error any more."""
+
+
+def is_recorded(epoch: int, every: int | None) -> bool:
+    """Whether moments are taken before `epoch`: every so many epochs, or log-spaced, about eight to a doubling.
+
+    Log-spaced: 0 to 15 all, to 31 every second, to 63 every fourth, and so on.
+    """
+    spacing = every or max(1, 1 << max(0, epoch.bit_length() - 4))
+    return epoch % spacing == 0
+
+
+class Recorder(pl.Callback):
+    """Measures before each epoch's updates, as the paper's figure does, and once more at the end."""
+
+    def __init__(self, job: config.Job, folder: Path, mirror: Mirror) -> None:
+        self.job, self.mirror = job, mirror
+        self.curves, self.moments = Table(folder / "curves.csv", CURVES), Table(folder / "moments.csv", MOMENTS)
+        self.diverged: dict[int, int] = {}  # seed -> the step at which its error was first seen not to be finite
+        self.latest: dict[str, Error] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"diverged": self.diverged}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.diverged = dict(state["diverged"])
+
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        if trainer.is_global_zero:
+            self.curves.cut_back(trainer.global_step)
+            self.moments.cut_back(trainer.global_step)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
+        epoch = trainer.current_epoch
+        self._record(trainer, module, epoch, full=is_recorded(epoch, self.job.recording.every))
+
+    def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
+        self._record(trainer, module, trainer.current_epoch, full=True, final=True)
+
+    def _record(self, trainer: pl.Trainer, module: Any, epoch: int, *, full: bool, final: bool = False) -> None:
+        splits = trainer.datamodule.splits  # type: ignore[attr-defined]
+        at = {"step": trainer.global_step, "epoch": epoch}
+        errors = {"train": training_error(module, splits.train)}
+        if full:
+            errors["validation"] = evaluation_error(module, splits.validation)
+        if final:
+            errors["test"] = evaluation_error(module, splits.test)
+        self.latest |= errors
+        moments = layer_moments(module, splits.train) if full else {}
+        self._mark_diverged(errors["train"].loss_R, trainer.global_step)
+        if trainer.is_global_zero:
+            curve_rows = [row for split, error in errors.items() for row in self._curve_rows(at, split, error)]
+            moment_rows = self._moment_rows(at, moments)
+            self.curves.append(curve_rows)
+            self.moments.append(moment_rows)
+            self.mirror.log(at, curve_rows, moment_rows)
+        if len(self.diverged) == len(self.job.seeds):
+            raise AllSeedsDiverged(
+                f"every seed diverged (training error not finite) by step {trainer.global_step}; "
+                f"try a smaller optimizer.lr than {self.job.optimizer.lr:g}"
+            )
+
+    def _mark_diverged(self, loss_R: Tensor, step: int) -> None:
+        for seed, finite in zip(self.job.seeds, loss_R.isfinite().tolist(), strict=True):
+            if not finite:
+                self.diverged.setdefault(seed, step)
+
+    def _curve_rows(self, at: Mapping[str, int], split: str, error: Error) -> list[Row]:
+        values = zip(self.job.seeds, error.loss_R.tolist(), error.accuracy_R.tolist(), strict=True)
+        return [{**at, "seed": seed, "split": split, "loss": loss, "accuracy": acc} for seed, loss, acc in values]
+
+    def _moment_rows(self, at: Mapping[str, int], moments: Mapping[str, Tensor]) -> list[Row]:
+        if not moments:
+            return []
+        names = list(moments)
+        values_RLM = torch.stack([moments[name] for name in names], dim=-1).tolist()
+        return [
+            {**at, "seed": seed, "layer": layer, **dict(zip(names, values_M, strict=True))}
+            for seed, values_LM in zip(self.job.seeds, values_RLM, strict=True)
+            for layer, values_M in enumerate(values_LM, start=1)
+        ]
