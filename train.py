@@ -12,7 +12,7 @@ from typing import Any, cast
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra hands its errors over; `command` puts each into one line
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -36,7 +36,9 @@ def main(config: DictConfig) -> None:
 def _refuse(error: Exception) -> int:
     """A mistake in the request, in one line on stderr."""
     text = " ".join(str(error).split())
-    text = re.sub(r" Config search path: .*", "", text)
+    text = re.sub(r" (Config search path: |See https://hydra).*", "", text)
+    if isinstance(error, OverrideParseException):
+        text = f"{error.override}: {text}"
     if unknown := re.match(r"Could not override '([\w.]+)'\. To append", text):
         text = unknown_key(unknown[1])
     print(f"train.py: {text}", file=sys.stderr)

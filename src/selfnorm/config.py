@@ -278,9 +278,11 @@ def _keys_along(loc: tuple[Any, ...], config: Any) -> set[str]:
     """The steps of an error's path that are keys of the configuration, not names of union members."""
     keys: set[str] = set()
     for step in loc:
-        if (isinstance(config, dict) and step in config) or (isinstance(config, list) and isinstance(step, int) and step < len(config)):
-            keys.add(str(step))
+        try:
             config = config[step]
+        except (LookupError, TypeError):  # a union member's name
+            continue
+        keys.add(str(step))
     return keys
 
 

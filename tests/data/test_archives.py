@@ -1,16 +1,17 @@
-"""Archives: wanted members come out whole; hostile, damaged or endless ones are refused and write nothing else."""
+"""Archives: wanted members come out whole; hostile, damaged or endless ones are refused."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import tarfile
 from pathlib import Path
 
 import pytest
-from conftest import gz, tar_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stand_ins import gz, tar_bytes
 
 from selfnorm.data import archives
 from selfnorm.data.catalogue import CorruptFile
@@ -73,9 +74,7 @@ def test_truncated_archive_is_refused(tmp_path: Path, kept: int) -> None:
         extract(tar_bytes({"good/file": CONTENT})[:kept], tmp_path)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"<html>not found</html>", gz(tar_bytes({"good/file": CONTENT}))[:-700]]
-)
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", gz(tar_bytes({"good/file": CONTENT}))[:-700]])
 def test_damaged_gzip_of_a_tar_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file.tar.gz").write_bytes(content)
     with pytest.raises(CorruptFile):
@@ -120,21 +119,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @FUZZ
 @given(content=damaged(TAR))
 def test_fuzzed_tars_raise_only_corrupt_file(folder: Path, content: bytes) -> None:
-    try:
+    with contextlib.suppress(CorruptFile):
         extract(content, folder)
-    except CorruptFile:
-        pass
 
 
 @FUZZ
 @given(content=damaged(gzip.compress(TAR, mtime=0)))
 def test_fuzzed_gzips_raise_only_corrupt_file(folder: Path, content: bytes) -> None:
     (folder / "file.gz").write_bytes(content)
-    try:
+    with contextlib.suppress(CorruptFile):
         archives.gunzip(folder / "file.gz", folder / "out", size=len(TAR))
-    except CorruptFile:
-        pass
-    try:
+    with contextlib.suppress(CorruptFile):
         archives.extract_members_of_gzip(folder / "file.gz", {"good/file": (folder / "out", 5000)})
-    except CorruptFile:
-        pass

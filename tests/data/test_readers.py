@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tracemalloc
@@ -11,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import idx_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from stand_ins import idx_bytes
 
 from selfnorm.data import readers
 from selfnorm.data.catalogue import CIFAR_RECORD_BYTES, CorruptFile
@@ -77,9 +78,7 @@ def test_cifar_batch_separates_label_and_planes(file: Path) -> None:
     assert features[2, 1024] == RECORDS[2, 1 + 1024]  # the first green value
 
 
-def test_cifar_sheet_is_reordered_from_pixels_to_planes(
-    file: Path, sheet: bytes, sheet_pixels: np.ndarray
-) -> None:
+def test_cifar_sheet_is_reordered_from_pixels_to_planes(file: Path, sheet: bytes, sheet_pixels: np.ndarray) -> None:
     file.write_bytes(sheet)
     features = readers.read_cifar_sheet(file)
     assert features.shape == (10_000, 3072)
@@ -151,9 +150,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("read", "content"), CASES)
-def test_malformed_file_is_refused_with_its_name(
-    file: Path, read: Callable[[Path], object], content: bytes
-) -> None:
+def test_malformed_file_is_refused_with_its_name(file: Path, read: Callable[[Path], object], content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(CorruptFile, match=str(file)):
         read(file)
@@ -169,9 +166,7 @@ def test_header_promising_2_to_31_images_allocates_nothing(file: Path) -> None:
     assert peak < 1 << 20  # numpy's arrays are traced: the promised ones would be 1.6 TB
 
 
-@pytest.mark.parametrize(
-    "pixels", [(readers.SHEET_HEIGHT - 1, 1024, 3), (readers.SHEET_HEIGHT, 1023, 3), (8, 8, 3)]
-)
+@pytest.mark.parametrize("pixels", [(readers.SHEET_HEIGHT - 1, 1024, 3), (readers.SHEET_HEIGHT, 1023, 3), (8, 8, 3)])
 def test_sheet_of_another_size_is_refused_before_it_is_decoded(
     file: Path, pixels: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,10 +192,8 @@ def test_truncated_sheet_is_refused(file: Path, sheet: bytes, kept: int) -> None
 
 def only_corrupt_file(read: Callable[[Path], object], file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    try:
+    with contextlib.suppress(CorruptFile):
         read(file)
-    except CorruptFile:
-        pass
 
 
 def damaged(valid: bytes) -> st.SearchStrategy[bytes]:

@@ -110,9 +110,7 @@ def _fetch_missing(name: str, folder: Path, sources: Sequence[Source]) -> None:
 def _take_from(source: Source, wanted: Sequence[CanonicalFile], folder: Path) -> list[str]:
     """Lets a source write into a temporary folder and moves in what is canonical; returns what went wrong."""
     reasons: list[str] = []
-    with tempfile.TemporaryDirectory(
-        dir=folder, prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True
-    ) as temporary:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True) as temporary:
         into = Path(temporary)
         try:
             source.fetch(wanted, into)

@@ -6,13 +6,12 @@ Legend: R replica, B samples of this process's share of the batch, F features, N
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from selfnorm.data.splits import Split, Splits
+from selfnorm.data.splits import Splits
 from selfnorm.networks.randomness import Purpose, generator
 
 
@@ -58,13 +57,5 @@ class ReplicaDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> ReplicaBatches:
         assert self.trainer is not None
-        device = self.trainer.strategy.root_device
-        train, validation, test = self.splits.train, self.splits.validation, self.splits.test
-        self.splits = replace(
-            self.splits, train=_to(train, device), validation=_to(validation, device), test=_to(test, device)
-        )
+        self.splits = self.splits.to(self.trainer.strategy.root_device)
         return ReplicaBatches(self)
-
-
-def _to(split: Split, device: torch.device) -> Split:
-    return Split(split.x_NF.to(device), split.y_N.to(device))

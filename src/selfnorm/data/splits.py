@@ -82,9 +82,7 @@ def load_splits(name: str, *, data_dir: Path, train_limit: int | None = None) ->
     x_NF, y_N = read(folder, "train")
     num_train = len(y_N) if train_limit is None else train_limit
     if num_train > len(y_N):
-        raise ValueError(
-            f"train_limit={train_limit} must be from 1 to {len(y_N)}, the training samples of {name}"
-        )
+        raise ValueError(f"train_limit={train_limit} must be from 1 to {len(y_N)}, the training samples of {name}")
     x_NF, y_N = x_NF[:num_train], y_N[:num_train]
     mean_F, std_F = _mean_and_std(x_NF, largest)
 

@@ -68,9 +68,7 @@ def download(url: str, target: Path, *, most_bytes: int) -> None:
             _require_tls(urljoin(response.url, response.headers["location"]))
 
     try:
-        with _Bar(
-            target.name, lambda: target.stat().st_size, expected_bytes=most_bytes, most_bytes=most_bytes
-        ) as bar:
+        with _Bar(target.name, lambda: target.stat().st_size, expected_bytes=most_bytes, most_bytes=most_bytes) as bar:
             fetch = pooch.HTTPDownloader(
                 progressbar=bar,
                 chunk_size=CHUNK_BYTES,

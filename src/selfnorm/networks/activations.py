@@ -50,6 +50,7 @@ def initialization_gain(part: config.Activation) -> float:
     """gain = n Var[w], such that E[z^2] = 1 is kept from layer to layer: 1 / E[f(z)^2] for z ~ N(0, 1).
 
     This is 2 for ReLU (He et al. 2015) and 2 / (1 + slope^2) for leaky ReLU; SELU is made for 1.
+    Only SELU's, ELU's and the bounded functions' fixed point attracts; GELU's and SiLU's repels, so deep ones drift.
     """
     if isinstance(part, config.Selu):
         return 1.0

@@ -12,6 +12,7 @@ import math
 import shutil
 import sys
 import time
+import warnings
 from pathlib import Path
 from pickle import UnpicklingError
 from statistics import fmean, stdev
@@ -35,6 +36,9 @@ from selfnorm.training.module import ReplicaClassifier
 from selfnorm.training.recording import AllSeedsDiverged, Recorder
 
 log = logging.getLogger(__name__)
+
+# Lightning 2.6 beside torch 2.13: a deprecation inside Lightning that no user can act on
+warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")
 
 
 class RunFolderBusy(RuntimeError):

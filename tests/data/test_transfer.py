@@ -1,0 +1,164 @@
+"""Transfers: whole files arrive; a server that hangs, stops, or sends something else is given up."""
+
+from __future__ import annotations
+
+import sys
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from stand_ins import LoopbackServer, send
+
+from selfnorm.data import transfer
+from selfnorm.data.transfer import SourceFailed, download, run_client
+
+CONTENT = bytes(range(256)) * 1000
+
+
+def test_download_writes_the_whole_file_and_shows_a_bar(
+    server: LoopbackServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers["/file"] = CONTENT
+    download(server.url + "file", tmp_path / "file", most_bytes=len(CONTENT))
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    captured = capsys.readouterr()
+    assert "file:" in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("kind", ["before the answer", "half-way"])
+def test_server_that_hangs_is_given_up_after_the_time_out(server: LoopbackServer, tmp_path: Path, kind: str) -> None:
+    def hang(handler: BaseHTTPRequestHandler) -> None:
+        if kind == "half-way":
+            send(handler, CONTENT[:1000], promised=len(CONTENT))
+        server.hang(handler)
+
+    server.answers["/file"] = hang
+    start = time.monotonic()
+    with pytest.raises(SourceFailed, match="no answer within"):
+        download(server.url + "file", tmp_path / "file", most_bytes=len(CONTENT))
+    assert time.monotonic() - start < 5  # the time-out is 0.5 s here; the server would hang for 30
+
+
+def test_server_that_stops_half_way_is_noticed(server: LoopbackServer, tmp_path: Path) -> None:
+    server.answers["/file"] = lambda handler: send(handler, CONTENT[:1000], promised=len(CONTENT))
+    with pytest.raises(SourceFailed, match="stopped half-way"):
+        download(server.url + "file", tmp_path / "file", most_bytes=len(CONTENT))
+
+
+def test_missing_file_is_reported_with_the_status(server: LoopbackServer, tmp_path: Path) -> None:
+    with pytest.raises(SourceFailed, match="answered 404"):
+        download(server.url + "file", tmp_path / "file", most_bytes=10)
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+def test_answer_without_end_is_stopped_at_the_bound(server: LoopbackServer, tmp_path: Path, says_length: bool) -> None:
+    def endless(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        if says_length:
+            handler.send_header("Content-Length", str(1 << 40))
+        handler.end_headers()
+        try:
+            while True:
+                handler.wfile.write(CONTENT)
+        except OSError:  # the client hung up
+            handler.close_connection = True
+
+    server.answers["/file"] = endless
+    with pytest.raises(SourceFailed, match="more than the 100000 bytes"):
+        download(server.url + "file", tmp_path / "file", most_bytes=100_000)
+    assert (tmp_path / "file").stat().st_size <= 100_000 + transfer.CHUNK_BYTES
+
+
+def test_answer_in_small_pieces_without_a_length_is_not_taken_for_too_long(
+    server: LoopbackServer, tmp_path: Path
+) -> None:
+    def pieces(handler: BaseHTTPRequestHandler) -> None:
+        handler.protocol_version = "HTTP/1.1"
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for start in range(0, 10_000, 100):
+            handler.wfile.write(b"64\r\n" + CONTENT[start : start + 100] + b"\r\n")
+        handler.wfile.write(b"0\r\n\r\n")
+        handler.close_connection = True
+
+    server.answers["/file"] = pieces
+    download(server.url + "file", tmp_path / "file", most_bytes=10_000)
+    assert (tmp_path / "file").read_bytes() == CONTENT[:10_000]
+
+
+def test_transfer_that_crawls_is_ended(server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "TRANSFER_TIMEOUT_S", 0)
+    server.answers["/file"] = CONTENT
+    with pytest.raises(SourceFailed, match="not finished after 0 s"):
+        download(server.url + "file", tmp_path / "file", most_bytes=len(CONTENT))
+
+
+def test_plain_http_is_refused_before_anything_is_asked(
+    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "TLS_SCHEMES", ("https",))
+    with pytest.raises(SourceFailed, match="is not https"):
+        download(server.url + "file", tmp_path / "file", most_bytes=10)
+    assert server.requests == []
+
+
+def test_redirect_to_another_scheme_is_not_followed(server: LoopbackServer, tmp_path: Path) -> None:
+    # The loopback stands for the secure scheme here, so https is the foreign one.
+    def redirect(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", server.url.replace("http:", "https:") + "other")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    server.answers["/file"] = redirect
+    with pytest.raises(SourceFailed, match="other is not http"):
+        download(server.url + "file", tmp_path / "file", most_bytes=10)
+    assert server.requests == ["/file"]
+
+
+def test_server_that_does_not_speak_tls_is_reported(
+    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "TLS_SCHEMES", ("https",))
+    server.answers["/file"] = CONTENT
+    with pytest.raises(SourceFailed, match="TLS failed"):
+        download(server.url.replace("http:", "https:") + "file", tmp_path / "file", most_bytes=10)
+
+
+def test_reasons_show_no_password() -> None:
+    text = transfer.one_line("proxy https://user:secret@proxy.example:3128\n refused")
+    assert text == "proxy https://proxy.example:3128 refused"
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_client_leaves_its_files_in_the_folder(tmp_path: Path) -> None:
+    run_client(python("open('made', 'w').write('here')"), tmp_path, expected_bytes=4)
+    assert (tmp_path / "made").read_text() == "here"
+
+
+def test_client_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceFailed, match="no-such-client is not installed"):
+        run_client(["no-such-client", "get"], tmp_path, expected_bytes=1)
+
+
+def test_client_that_fails_is_quoted(tmp_path: Path) -> None:
+    code = "import sys; print('W: noise'); print('E: no such package'); sys.exit(100)"
+    with pytest.raises(SourceFailed, match=r"ended with status 100: E: no such package$"):
+        run_client(python(code), tmp_path, expected_bytes=1)
+
+
+def test_client_that_hangs_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "TRANSFER_TIMEOUT_S", 1)
+    grandchild = "import time; time.sleep(2.5); open('survivor', 'w')"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    start = time.monotonic()
+    with pytest.raises(SourceFailed, match="not finished after 1 s"):
+        run_client(python(code), tmp_path, expected_bytes=1)
+    time.sleep(max(0.0, 3.0 - (time.monotonic() - start)))
+    assert not (tmp_path / "survivor").exists()

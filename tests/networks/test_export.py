@@ -1,0 +1,67 @@
+"""A network that leaves the run folder gives the same outputs, in torch alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from compared import NETWORKS
+from safetensors.torch import load_file, load_model
+from torch import nn
+
+from selfnorm import config
+from selfnorm.networks.export import export_replica, extract_replica, load_run
+from selfnorm.networks.mlp import ReplicaMLP
+from selfnorm.networks.phase import EVALUATION, Phase
+from selfnorm.training.job import run_job
+
+
+@pytest.mark.parametrize("depth", [1, 4, 5])
+@pytest.mark.parametrize("overrides", NETWORKS.values(), ids=NETWORKS.keys())
+def test_extracted_replica_gives_the_same_outputs(
+    overrides: tuple[str, ...], depth: int, make_job: Callable[..., config.Job]
+) -> None:
+    network = ReplicaMLP(make_job(f"model.depth={depth}", "seeds=[2,4]", *overrides), 64, 10)
+    x_BF = torch.randn(32, 64, generator=torch.Generator().manual_seed(0)) + 0.5
+    network(x_BF.expand(2, -1, -1), Phase(32, learning=True))  # running statistics that are not the initial ones
+    expected_BC = network(x_BF.expand(2, -1, -1), EVALUATION)[1]
+    torch.testing.assert_close(extract_replica(network, 1)(x_BF), expected_BC, rtol=1e-4, atol=1e-5)
+
+
+def test_a_plain_network_is_made_of_torchs_own_layers(make_job: Callable[..., config.Job]) -> None:
+    network = ReplicaMLP(make_job("model.depth=2", "normalization=batch"), 64, 10)
+    kinds = [type(module) for module in extract_replica(network, 0)]
+    assert kinds == [nn.Linear, nn.SELU, nn.BatchNorm1d, nn.Linear, nn.SELU, nn.BatchNorm1d, nn.Linear]
+
+
+def test_an_exported_program_runs_without_this_package(make_job: Callable[..., config.Job], tmp_path: Path) -> None:
+    job = make_job("normalization=batch", "activation=relu", "model.depth=3")
+    run_job(job)
+    sequential = export_replica(job.folder, seed=1, out=tmp_path / "out")
+    _, network = load_run(job.folder)
+    x_BF = torch.randn(7, 64, generator=torch.Generator().manual_seed(0))
+    expected_BC = network(x_BF.expand(2, -1, -1), EVALUATION)[1]
+    torch.save(x_BF, tmp_path / "x.pt")
+    code = (
+        "import sys, torch\n"
+        f"y = torch.export.load({str(tmp_path / 'out/network.pt2')!r}).module()(torch.load({str(tmp_path / 'x.pt')!r}))\n"
+        "assert 'selfnorm' not in sys.modules\n"
+        f"torch.save(y, {str(tmp_path / 'y.pt')!r})\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120, cwd=tmp_path)
+    torch.testing.assert_close(torch.load(tmp_path / "y.pt"), expected_BC, rtol=1e-4, atol=1e-5)
+    load_model(sequential, tmp_path / "out/network.safetensors")  # names and shapes are the Sequential's own
+    assert load_file(tmp_path / "out/network.safetensors").keys() == sequential.state_dict().keys()
+
+
+def test_export_names_the_seeds_that_there_are(make_job: Callable[..., config.Job], tmp_path: Path) -> None:
+    job = make_job("training.epochs=1")
+    run_job(job)
+    with pytest.raises(ValueError, match=r"seed 9 is not in .*; it has 0, 1"):
+        export_replica(job.folder, seed=9, out=tmp_path / "out")
+    with pytest.raises(ValueError, match="holds no finished run"):
+        export_replica(tmp_path, seed=0, out=tmp_path / "out")

@@ -1,0 +1,101 @@
+"""train.py as a user runs it: one line for a mistake, help at once, a run folder for a job."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+SMOKE = ("dataset=digits", "scale=smoke", "+experiment=selu_deep")
+
+
+def train(*arguments: str, cwd: Path = ROOT, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=timeout, env=os.environ,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["model.depth=0"], "model.depth=0: input should be greater than or equal to 1"),
+        (["model.dept=3"], "unknown key model.dept; legal here: depth, width, block, gain; did you mean depth?"),
+        (["activation=foo"], "Available options in 'activation': elu gelu leaky_relu relu selu sigmoid silu tanh"),
+        (["+experiment=foo"], "Available options in 'experiment'"),
+        (["experiment=selu_deep"], "use +experiment=selu_deep"),
+        (["dataset=mnist,digits"], "Ambiguous value for argument 'dataset=mnist,digits'"),
+        (["model.depth=["], "model.depth=["),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2_and_writes_nothing(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    done = train(*arguments, f"runs_dir={tmp_path}/runs", f"data_dir={tmp_path}/data", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["model.depth=0"]])
+def test_help_and_a_mistake_are_answered_without_importing_torch(arguments: list[str]) -> None:
+    code = f"import sys; sys.argv = ['train.py', *{arguments!r}]; sys.path.insert(0, '.')\n"
+    code += "import atexit, runpy; atexit.register(lambda: print('torch' in sys.modules))\nrunpy.run_path('train.py', "
+    code += "run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_help_names_the_groups_and_their_choices() -> None:
+    started = time.monotonic()
+    done = train("--help")
+    assert time.monotonic() - started < 20  # 2 s on an idle machine; the claim is that nothing heavy is loaded
+    assert done.returncode == 0
+    assert "experiment: " in done.stdout
+    assert "activation: elu, gelu, leaky_relu, relu, selu, sigmoid, silu, tanh" in done.stdout
+
+
+def test_a_job_leaves_curves_moments_a_wandb_run_and_one_sentence(tmp_path: Path) -> None:
+    done = train(*SMOKE, f"runs_dir={tmp_path}/runs", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mean ± sd over n=2 seeds" in done.stderr
+    (folder,) = (tmp_path / "runs/selu_deep/digits/selu").iterdir()
+    assert folder.name.startswith("d32-")
+    assert pd.read_csv(folder / "moments.csv").layer.max() == 32
+    assert len(list((folder / "wandb").glob("offline-run-*/run-*.wandb"))) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("activation=relu", "normalization=batch"),
+        ("activation=relu", "normalization=batch", "normalization.position=before", "training.loss=mean", "optimizer.lr=0.1"),
+        ("dropout=alpha", "dropout.rate=0.1", "recording.samples=256"),
+        ("normalization=weight", "optimizer=adam"),
+    ],
+    ids=["batch after", "batch before, mean loss", "alpha dropout", "weight, Adam"],
+)
+def test_two_processes_give_the_curve_and_moments_of_one(overrides: tuple[str, ...], tmp_path: Path) -> None:
+    tables = {}
+    for trainer in ("cpu", "ddp_cpu"):
+        done = train(
+            "dataset=digits", "scale=smoke", "model.depth=4", "training.epochs=3", "optimizer.lr=1e-4", *overrides,
+            f"trainer={trainer}", f"runs_dir={tmp_path}/{trainer}", "logger.mode=offline", cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (folder,) = (tmp_path / trainer).glob("*/*/*/*")
+        tables[trainer] = [pd.read_csv(folder / name) for name in ("curves.csv", "moments.csv")]
+        assert len(list(folder.glob("wandb/offline-run-*"))) == 1
+    for one, two in zip(tables["cpu"], tables["ddp_cpu"], strict=True):
+        # fp32 sums in another order, over 12 steps
+        pd.testing.assert_frame_equal(one, two, rtol=2e-3, atol=1e-5)

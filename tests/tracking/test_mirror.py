@@ -1,0 +1,122 @@
+"""W&B as a mirror: the same numbers as the files, closed also when training fails, never in the way."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from selfnorm import config
+from selfnorm.tracking.mirror import Mirror, curve_values, moment_values
+from selfnorm.training import job as job_module
+from selfnorm.training.job import run_job
+
+Make = Callable[..., config.Job]
+OFFLINE = "logger.mode=offline"
+
+
+def read_back(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], int]:
+    """Rows, configuration and exit code of the folder's one offline run, read by W&B's own terminal program."""
+    (run,) = (folder / "wandb").glob("offline-run-*")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("wandb"), "leet", "inspect", "--json", run],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    by_type = {kind: [r[kind] for r in records if r["type"] == kind] for kind in ("history", "run", "exit")}
+    rows = [record["item"] for record in by_type["history"]]
+    return rows, by_type["run"][0]["config"]["update"], by_type["exit"][0]["exit_code"]
+
+
+def test_curves_become_mean_spread_and_number_of_finite_seeds() -> None:
+    rows = [{"split": "train", "seed": s, "loss": v, "accuracy": 0.5} for s, v in [(0, 1.0), (1, 3.0), (2, math.nan)]]
+    found = curve_values(rows)
+    assert (found["train/loss_mean"], found["train/loss_sd"], found["train/loss_n"]) == (2.0, math.sqrt(2), 2)
+    assert found["train/loss_seed_1"] == 3.0
+    assert "train/loss_sd" not in curve_values(rows[:1])
+    assert "train/loss_mean" not in curve_values(rows[2:])
+
+
+def test_moments_become_one_key_a_layer_as_the_mean_over_seeds() -> None:
+    rows = [{"step": 0, "epoch": 0, "seed": s, "layer": 7, "activation_mean": float(s)} for s in (1, 2)]
+    assert moment_values(rows) == {"moments_activation_mean/layer_07": 1.5}
+
+
+def test_wandb_holds_the_numbers_of_the_tidy_files(make_job: Make) -> None:
+    job = make_job("model.depth=3", OFFLINE)
+    run_job(job)
+    rows, settings, exit_code = read_back(job.folder)
+    assert exit_code == 0
+    assert {key: settings[key] for key in ("depth", "activation", "dataset", "num_seeds")} == {
+        "depth": 3, "activation": "selu", "dataset": "digits", "num_seeds": 2,
+    }  # fmt: skip
+    assert settings["environment"]["versions"]["torch"]
+    curves, moments = (pd.read_csv(job.folder / name) for name in ("curves.csv", "moments.csv"))
+    assert [row["step"] for row in rows] == sorted(curves.step.unique())
+    for row in rows:
+        for _, expected in curves[curves.step == row["step"]].iterrows():
+            assert row[f"{expected.split}/loss_seed_{expected.seed}"] == pytest.approx(expected.loss, rel=1e-12)
+        of_step = moments[moments.step == row["step"]].drop(columns=["step", "epoch", "seed"])
+        for layer, means in of_step.groupby("layer").mean().iterrows():
+            for quantity, value in means.items():
+                assert row[f"moments_{quantity}/layer_{layer:02d}"] == pytest.approx(value, rel=1e-12)
+
+
+def test_a_failing_job_still_ends_its_wandb_run(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no trainer today")
+
+    monkeypatch.setattr(job_module, "make_trainer", fail)
+    job = make_job(OFFLINE)
+    with pytest.raises(RuntimeError, match="no trainer today"):
+        run_job(job)
+    _, _, exit_code = read_back(job.folder)
+    assert exit_code == 1
+    assert json.loads((job.folder / "summary.json").read_text())["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "reason"),
+    [("0" * 40, "http://127.0.0.1:{port}", "does not answer"), ("", "https://wandb.invalid", "no API key for wandb.invalid")],
+    ids=["closed port", "no key"],
+)
+def test_a_server_that_cannot_be_used_means_one_warning_and_an_offline_run(
+    key: str, url: str, reason: str, make_job: Make, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, unused_port: int, tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_BASE_URL", url.format(port=unused_port))
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    job = make_job("logger.mode=online")
+    with caplog.at_level(logging.WARNING, logger="selfnorm"):
+        run_job(job)
+    (warning,) = [record.getMessage() for record in caplog.records if "W&B" in record.getMessage()]
+    assert reason in warning
+    assert "wandb sync" in warning
+    assert len(read_back(job.folder)[0]) == 3
+
+
+def test_a_run_that_breaks_is_left_behind_with_one_warning(
+    make_job: Make, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    class Broken:
+        def log(self, values: Any) -> None:
+            raise ConnectionResetError("wandb-core is gone")
+
+    mirror = Mirror(make_job(), tmp_path, {})
+    mirror.run = Broken()
+    for step in (0, 1):
+        mirror.log({"step": step}, [], [])
+    mirror.finish({}, exit_code=0)
+    assert [record.getMessage().split(";")[0] for record in caplog.records] == [
+        "W&B: log failed (wandb-core is gone)"
+    ]

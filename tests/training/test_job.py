@@ -1,0 +1,193 @@
+"""A run folder from beginning to end: resumed, finished, diverged, busy, and never shared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import pytorch_lightning as pl
+from filelock import FileLock
+from safetensors.torch import load_file
+
+from selfnorm import config
+from selfnorm.training import job as job_module
+from selfnorm.training.files import MOMENTS, Table
+from selfnorm.training.job import CheckpointRefused, RunFolderBusy, attempt, run_job
+from selfnorm.training.recording import AllSeedsDiverged, is_recorded
+
+Make = Callable[..., config.Job]
+
+
+def tables(folder: Path) -> tuple[str, str]:
+    return (folder / "curves.csv").read_text(), (folder / "moments.csv").read_text()
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "summary.json").read_text())
+
+
+class Crash(pl.Callback):
+    """Dies in the middle of an epoch, as a killed process would: no clean-up of the run's files."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise RuntimeError("crash")
+
+
+def crash_in(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = job_module.make_trainer
+    monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make(job, [*calls, Crash(epoch)]))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("dropout=alpha", "dropout.rate=0.1"),
+        ("activation=relu", "normalization=batch", "optimizer=adam"),
+        ("optimizer.momentum=0.9",),
+    ],
+    ids=["dropout", "batch normalization and Adam", "momentum"],
+)
+def test_a_resumed_run_is_identical_to_an_undisturbed_one(
+    overrides: tuple[str, ...], make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = make_job("training.epochs=5", "training.checkpoint_seconds=0", "tag=quiet", *overrides)
+    run_job(quiet)
+    disturbed = quiet.model_copy(update={"tag": "disturbed"})
+    with monkeypatch.context() as patch:
+        crash_in(3, patch)
+        with pytest.raises(RuntimeError, match="crash"):
+            run_job(disturbed)
+    assert summary(disturbed.folder)["state"] == "failed"
+    with (disturbed.folder / "curves.csv").open("a") as file:
+        file.write("384,3,0,tr")  # half a row
+    run_job(disturbed)
+    assert summary(disturbed.folder)["state"] == "finished"
+    assert tables(disturbed.folder) == tables(quiet.folder)
+    ours, theirs = (load_file(job.folder / "network.safetensors") for job in (quiet, disturbed))
+    assert all((ours[name] == theirs[name]).all() for name in ours)
+
+
+def test_a_finished_run_is_not_trained_again_unless_asked(make_job: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    job = make_job()
+    run_job(job)
+    before = {path: path.stat().st_mtime_ns for path in job.folder.iterdir()}
+    run_job(job)
+    assert "finished already" in capfd.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in job.folder.iterdir()} == before
+    run_job(job.model_copy(update={"overwrite": True}))
+    assert (job.folder / "curves.csv").stat().st_mtime_ns > before[job.folder / "curves.csv"]
+
+
+def test_a_finished_folder_holds_tidy_tables(make_job: Make) -> None:
+    job = make_job("model.depth=3", "seeds=[4,2]")
+    run_job(job)
+    curves, moments = (pd.read_csv(job.folder / name) for name in ("curves.csv", "moments.csv"))
+    train = curves[curves.split == "train"]
+    assert train.groupby("seed").epoch.apply(list).to_dict() == {2: [0, 1, 2], 4: [0, 1, 2]}
+    assert (train.step == train.epoch * 4).all()  # 512 samples are 4 batches of 128
+    assert set(curves.split) == {"train", "validation", "test"}
+    assert list(moments.columns) == list(MOMENTS)
+    assert moments.groupby(["step", "seed"]).layer.apply(list).map(tuple).unique().tolist() == [(1, 2, 3)]
+    assert (moments.filter(like="variance") >= 0).all().all()
+    found = summary(job.folder)
+    final = train[train.epoch == 2].set_index("seed").loss
+    assert found["train_loss"]["by_seed"] == {str(seed): final[seed] for seed in (4, 2)}
+    assert found["train_loss"]["mean"] == pytest.approx(final.mean())
+    assert found["train_loss"]["sd"] == pytest.approx(final.std())
+    environment = json.loads((job.folder / "environment.json").read_text())
+    assert environment["versions"]["torch"]
+
+
+def test_a_diverged_seed_is_marked_and_the_others_are_bit_identical(
+    make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy = make_job("seeds=[0,1,2]", "training.epochs=3", "tag=healthy")
+    run_job(healthy)
+
+    class Poison(pl.Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *rest: Any) -> None:
+            if trainer.global_step == 6:
+                module.network.output.bias_R1O.data[1] = float("nan")
+
+    make = job_module.make_trainer
+    monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make(job, [*calls, Poison()]))
+    sick = healthy.model_copy(update={"tag": "sick"})
+    found = run_job(sick)
+    assert found["diverged"] == {"1": 8}  # seen at the end of the epoch in which it happened
+    assert found["train_loss"]["n"] == 2
+    assert found["train_loss"]["by_seed"]["1"] is None
+    ours, theirs = (pd.read_csv(job.folder / "curves.csv").query("seed != 1") for job in (healthy, sick))
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    assert pd.read_csv(sick.folder / "curves.csv").query("seed == 1 and step >= 8").loss.isna().all()
+
+
+def test_a_run_whose_seeds_all_diverge_ends_with_a_message_and_exit_code_3(
+    make_job: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job = make_job("activation=relu", "optimizer.lr=1e6", "training.epochs=3")
+    with pytest.raises(AllSeedsDiverged, match=r"every seed diverged .* smaller optimizer\.lr than 1e\+06"):
+        run_job(job)
+    assert summary(job.folder)["state"] == "diverged"
+    assert attempt(job) == 3
+    assert "every seed diverged" in capfd.readouterr().err
+
+
+def test_two_processes_do_not_train_the_same_run(make_job: Make) -> None:
+    job = make_job()
+    job.folder.mkdir(parents=True)
+    with FileLock(job.folder / ".lock"), pytest.raises(RunFolderBusy, match="another process is training"):
+        run_job(job)
+
+
+def test_an_unreadable_checkpoint_is_refused_in_one_line(make_job: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    job = make_job()
+    job.folder.mkdir(parents=True)
+    (job.folder / "checkpoint.ckpt").write_bytes(b"garbage")
+    with pytest.raises(CheckpointRefused, match="delete it to start this run afresh"):
+        run_job(job)
+    assert attempt(job) == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "shared"),
+    [
+        ("optimizer.lr=2e-5", False),
+        ("training.epochs=3", False),
+        ("seeds=[0,2]", False),
+        ("model.width=33", False),
+        ("trainer.precision=bf16", False),
+        ("trainer=ddp_cpu", True),
+        ("logger.mode=offline", True),
+        ("data_dir=elsewhere", True),
+        ("training.checkpoint_seconds=7", True),
+    ],
+)
+def test_folders_are_shared_only_by_configurations_with_the_same_numbers(
+    override: str, shared: bool, make_job: Make
+) -> None:
+    assert (make_job(override).folder == make_job().folder) is shared
+
+
+def test_recording_is_log_spaced_or_regular() -> None:
+    assert [epoch for epoch in range(80) if is_recorded(epoch, None)] == [
+        *range(16), *range(16, 32, 2), *range(32, 64, 4), 64, 72,
+    ]  # fmt: skip
+    assert [epoch for epoch in range(13) if is_recorded(epoch, 5)] == [0, 5, 10]
+
+
+def test_a_table_cut_back_drops_later_rows_and_half_rows(tmp_path: Path) -> None:
+    table = Table(tmp_path / "t.csv", ("step", "loss"))
+    table.cut_back(0)
+    table.append([{"step": 0, "loss": 1 / 3}, {"step": 8, "loss": float("nan")}, {"step": 16, "loss": 1.0}])
+    with table.path.open("a") as file:
+        file.write("7,0.1")
+    table.cut_back(16)
+    assert table.path.read_text() == f"step,loss\n0,{1 / 3!r}\n8,nan\n"
