@@ -22,15 +22,16 @@ exit_codes: list[int] = []  # of every job of this command: one, or a sweep's ce
 
 
 @hydra.main(config_path="conf", config_name="config", version_base="1.3")
-def main(config: DictConfig) -> None:
+def main(config: DictConfig) -> int:
     try:
         job = parse_job(cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)))
     except (ConfigError, OmegaConfBaseException) as error:
         exit_codes.append(_refuse(error))
-        return
+        return exit_codes[-1]
     from selfnorm.training.job import attempt  # torch and Lightning: seconds to import
 
     exit_codes.append(attempt(job))
+    return exit_codes[-1]
 
 
 def _refuse(error: Exception) -> int:

@@ -31,9 +31,8 @@ def make_job(tmp_path: Path) -> Callable[..., config.Job]:
     """`compose_job` on digits at smoke scale, in a runs folder of the test's own, without W&B and progress bar."""
 
     def make(*overrides: str) -> config.Job:
-        return compose_job(
-            "dataset=digits", "scale=smoke", f"runs_dir={tmp_path}/runs", "logger.mode=disabled", "progress=false", *overrides
-        )
+        quiet = ("logger.mode=disabled", "progress=false", f"runs_dir={tmp_path}/runs")
+        return compose_job("dataset=digits", "scale=smoke", *quiet, *overrides)
 
     return make
 

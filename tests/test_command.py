@@ -79,7 +79,7 @@ def test_a_job_leaves_curves_moments_a_wandb_run_and_one_sentence(tmp_path: Path
     "overrides",
     [
         ("activation=relu", "normalization=batch"),
-        ("activation=relu", "normalization=batch", "normalization.position=before", "training.loss=mean", "optimizer.lr=0.1"),
+        ("normalization=batch", "normalization.position=before", "training.loss=mean", "optimizer.lr=0.1"),
         ("dropout=alpha", "dropout.rate=0.1", "recording.samples=256"),
         ("normalization=weight", "optimizer=adam"),
     ],

@@ -222,6 +222,15 @@ class Job(Part):
         return Path(self.runs_dir, self.tag, self.dataset.name, self.network, f"d{self.model.depth}-{digest}")
 
     @property
+    def is_finished(self) -> bool:
+        """Whether the run's folder says that it was trained to the end."""
+        try:
+            summary = json.loads((self.folder / "summary.json").read_text())
+        except (OSError, ValueError):
+            return False
+        return isinstance(summary, dict) and summary.get("state") == "finished"
+
+    @property
     def warnings(self) -> list[str]:
         """Where the paper's theory says that a choice breaks self-normalization."""
         if self.activation.name != "selu" or self.normalization.name != "none":

@@ -1,4 +1,4 @@
-"""Replicas never meet: each equals the same network trained alone, and one that is NaN leaves the others as they were."""
+"""Replicas never meet: each equals the same network trained alone, and a NaN in one leaves the others as they were."""
 
 from __future__ import annotations
 

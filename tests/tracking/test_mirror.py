@@ -85,7 +85,7 @@ def test_a_failing_job_still_ends_its_wandb_run(make_job: Make, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     ("key", "url", "reason"),
-    [("0" * 40, "http://127.0.0.1:{port}", "does not answer"), ("", "https://wandb.invalid", "no API key for wandb.invalid")],
+    [("0" * 40, "http://127.0.0.1:{port}", "does not answer"), ("", "https://wandb.invalid", "no API key for wandb.")],
     ids=["closed port", "no key"],
 )
 def test_a_server_that_cannot_be_used_means_one_warning_and_an_offline_run(
@@ -117,6 +117,4 @@ def test_a_run_that_breaks_is_left_behind_with_one_warning(
     for step in (0, 1):
         mirror.log({"step": step}, [], [])
     mirror.finish({}, exit_code=0)
-    assert [record.getMessage().split(";")[0] for record in caplog.records] == [
-        "W&B: log failed (wandb-core is gone)"
-    ]
+    assert [record.getMessage().split(";")[0] for record in caplog.records] == ["W&B: log failed (wandb-core is gone)"]

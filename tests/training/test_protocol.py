@@ -96,7 +96,8 @@ def test_error_statistics_can_be_the_running_ones_or_of_another_batch_size(make_
 
 
 def test_dropout_acts_in_the_training_error_as_in_training(make_job: Callable[..., config.Job]) -> None:
-    noisy, quiet = (make_job("dropout=alpha", "dropout.rate=0.3", f"training.error_mode={m}") for m in ("train", "eval"))
+    alpha = ("dropout=alpha", "dropout.rate=0.3")
+    noisy, quiet = (make_job(*alpha, f"training.error_mode={mode}") for mode in ("train", "eval"))
     run_job(noisy), run_job(quiet)
     assert curve(noisy, 0)[0] != curve(quiet, 0)[0]
     plain = make_job()

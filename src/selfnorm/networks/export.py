@@ -100,7 +100,8 @@ def _linear(layer: ReplicaLinear, replica: int) -> nn.Linear:
 
 
 def _activation(activation: nn.Module) -> nn.Module:
-    if isinstance(activation, Selu) and (activation.alpha, activation.lambda_) == (config.SELU_ALPHA, config.SELU_LAMBDA):
+    papers = (config.SELU_ALPHA, config.SELU_LAMBDA)
+    if isinstance(activation, Selu) and (activation.alpha, activation.lambda_) == papers:
         return nn.SELU()
     return copy.deepcopy(activation)
 
@@ -133,7 +134,8 @@ def export_replica(folder: Path, *, seed: int, out: Path) -> nn.Sequential:
     example = torch.zeros(2, sequential[0].in_features if isinstance(sequential[0], nn.Linear) else 0)
     program = torch.export.export(sequential, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     torch.export.save(program, out / "network.pt2")
-    save_file({name: tensor.contiguous() for name, tensor in sequential.state_dict().items()}, out / "network.safetensors")
+    state = {name: tensor.contiguous() for name, tensor in sequential.state_dict().items()}
+    save_file(state, out / "network.safetensors")
     about = {"run": str(folder), "seed": seed, "job": job.identity, "layers": str(sequential).splitlines()}
     (out / "export.json").write_text(json.dumps(about, indent=2) + "\n")
     return sequential

@@ -77,10 +77,9 @@ def run_job(job: config.Job) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            finished = _finished_summary(folder)
-            if finished and not job.overwrite:
+            if job.is_finished and not job.overwrite:
                 print(f"finished already, not trained again (overwrite=true does): {folder}", file=sys.stderr)
-                return finished
+                return json.loads((folder / "summary.json").read_text())
             if job.overwrite:
                 _clear(folder)
             return _train_and_record(job, folder)
@@ -193,14 +192,6 @@ def _sentence(job: config.Job, summary: dict[str, Any], folder: Path) -> str:
 def _process_rank() -> int:
     """This process's rank before a trainer exists, from the launcher's environment variables; 0 alone writes files."""
     return getattr(rank_zero_only, "rank", None) or 0
-
-
-def _finished_summary(folder: Path) -> dict[str, Any] | None:
-    try:
-        summary = json.loads((folder / "summary.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return summary if summary.get("state") == "finished" else None
 
 
 def _clear(folder: Path) -> None:

@@ -91,4 +91,3 @@ def _masks(module: ReplicaClassifier, purpose: Purpose, start: int) -> Masks | N
     if module.job.dropout.name == "none":
         return None
     return Masks(module.job.seeds, purpose, (module.trainer.global_step, start))
-
