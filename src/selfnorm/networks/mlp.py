@@ -100,4 +100,6 @@ class ReplicaMLP(nn.Module):
             before_pair_RBF = entered_RBF
             if trace is not None:
                 trace.append(computed)
-        return self.output(x_RBF).float()
+        # Single precision under autocast too: logits rounded to 8 bits would add noise of their own to the error
+        with torch.autocast(x_RBF.device.type, enabled=False):
+            return self.output(x_RBF.float())
