@@ -96,6 +96,7 @@ BAD = {
     "dataset=digits dataset.train_limit=2000": "dataset.train_limit=2000: digits has 1280 training samples; use 1 to",
     "training.batch_size=20000": "training.batch_size=20000: must be 1 to 5000 here",
     "normalization=batch training.batch_size=1": "training.batch_size=1: must be 2 to 5000 here",
+    "recording.errors_per_epoch=7": "an epoch has 39 batches here; use a divisor of that",
     "training.error_batch_size=20000": "training.error_batch_size=20000: must be 1 to 5000 here",
 }
 

@@ -117,6 +117,8 @@ class Training(Part):
 
 
 class Recording(Part):
+    errors_per_epoch: Count = 1
+    error_samples: Count | None = None
     every: Count | None = None
     samples: Count = 512
 
@@ -190,6 +192,12 @@ class Job(Part):
         error_batch = self.training.error_batch_size
         if error_batch is not None and not least <= error_batch <= num_samples:
             raise ValueError(f"training.error_batch_size={error_batch}: must be {least} to {num_samples} here")
+        batches = num_samples // self.training.batch_size
+        if batches % self.recording.errors_per_epoch:
+            raise ValueError(
+                f"recording.errors_per_epoch={self.recording.errors_per_epoch}: an epoch has {batches} batches here; "
+                "use a divisor of that, so that the curve is evenly spaced"
+            )
         if isinstance(self.trainer.devices, int):
             processes = self.trainer.devices * self.trainer.num_nodes
             if self.training.batch_size % processes:

@@ -176,6 +176,18 @@ def test_folders_are_shared_only_by_configurations_with_the_same_numbers(
     assert (make_job(override).folder == make_job().folder) is shared
 
 
+def test_training_errors_can_be_taken_within_an_epoch_and_over_fewer_samples(make_job: Make) -> None:
+    whole, often = make_job(), make_job("recording.errors_per_epoch=4", "recording.error_samples=256")
+    run_job(whole), run_job(often)
+    curves = [pd.read_csv(job.folder / "curves.csv").query("split == 'train' and seed == 0") for job in (whole, often)]
+    assert [curve.step.tolist() for curve in curves] == [[0, 4, 8], list(range(9))]
+    assert curves[0].loss.iloc[-1] != curves[1].loss.iloc[-1]
+    same = make_job("recording.errors_per_epoch=4")
+    run_job(same)
+    every = pd.read_csv(same.folder / "curves.csv").query("split == 'train' and seed == 0")
+    assert every.loss.iloc[::4].tolist() == curves[0].loss.tolist()  # measuring more often changes nothing
+
+
 def test_recording_is_log_spaced_or_regular() -> None:
     assert [epoch for epoch in range(80) if is_recorded(epoch, None)] == [
         *range(16), *range(16, 32, 2), *range(32, 64, 4), 64, 72,

@@ -26,7 +26,8 @@ def training_error(module: ReplicaClassifier, split: Split) -> Error:
     Authors' code: training mode, each evaluated batch normalized by its own statistics, last partial batch dropped.
     With training.error_mode=eval: running statistics, no dropout, all samples.
     """
-    training = module.job.training
+    training, limit = module.job.training, module.job.recording.error_samples
+    split = Split(split.x_NF[:limit], split.y_N[:limit])
     group = min(training.error_batch_size or training.batch_size, len(split.y_N))
     if training.error_mode == "eval":
         return _error(module, split, group=None)

@@ -59,6 +59,11 @@ class Recorder(pl.Callback):
         epoch = trainer.current_epoch
         self._record(trainer, module, epoch, full=is_recorded(epoch, self.job.recording.every))
 
+    def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+        spacing = trainer.datamodule.batches_per_epoch // self.job.recording.errors_per_epoch  # type: ignore[attr-defined]
+        if batch_idx and batch_idx % spacing == 0:
+            self._record(trainer, module, trainer.current_epoch, full=False)
+
     def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
         self._record(trainer, module, trainer.current_epoch, full=True, final=True)
 
