@@ -16,24 +16,18 @@ from selfnorm.analysis.statistics import Settings
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="root of the runs, or a folder of committed tables")
-    parser.add_argument(
-        "--tag", action="append", default=[], help="only the runs of this tag (may be repeated)"
-    )
-    parser.add_argument(
-        "--out", type=Path, help="folder for everything written (with --rebuild: the source itself)"
-    )
+    parser.add_argument("--tag", action="append", default=[], help="only the runs of this tag (may be repeated)")
+    parser.add_argument("--out", type=Path, help="folder for everything written (with --rebuild: the source itself)")
     parser.add_argument("--rebuild", action="store_true", help="from committed tables only")
-    parser.add_argument(
-        "--skip", type=float, default=Settings.skip, help="fraction of updates left out at the start"
-    )
+    parser.add_argument("--skip", type=float, help=f"fraction of updates left out first (default {Settings.skip:g})")
     options = parser.parse_args()
     try:
         tables = _load(options)
-        sentences = make_report(tables, options.out or options.source, Settings(skip=options.skip))
+        # Committed tables remember the window of their report, so that a rebuild gives the same numbers.
+        skip = tables.provenance.get("skip", Settings.skip) if options.skip is None else options.skip
+        sentences = make_report(tables, options.out or options.source, Settings(skip=skip))
     except (ValueError, OSError) as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
@@ -44,9 +38,7 @@ def main() -> int:
 def _load(options: argparse.Namespace) -> Tables:
     if options.rebuild or is_results(options.source):
         if options.tag:
-            raise ValueError(
-                "--tag selects runs, not committed tables: leave it out or give the root of the runs"
-            )
+            raise ValueError("--tag selects runs, not committed tables: leave it out or give the root of the runs")
         return read_results(options.source)
     if options.out is None:
         raise ValueError("--out is missing: say where to write, for example --out docs/results/preview")

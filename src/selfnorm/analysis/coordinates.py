@@ -25,6 +25,7 @@ AXES: dict[str, tuple[str, ...]] = {
     "epochs": ("epochs",),
     "training samples": ("train_limit",),
 }
+TITLES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "fashion_mnist": "Fashion-MNIST"}
 _NORMALIZATIONS = {"batch": "BN", "layer": "LN", "weight": "WN"}
 _BLOCKS = {"residual": "ResNet", "highway": "Highway"}
 
@@ -51,9 +52,7 @@ def coordinates(config: Mapping[str, Any]) -> dict[str, Any]:
         "activation": str(_key(config, "activation.name")),
         "normalization": normalization,
         # Only batch normalization has a position; elsewhere the key would split equal cells.
-        "position": str(_key(config, "normalization.position", "after"))
-        if normalization == "batch"
-        else "none",
+        "position": str(_key(config, "normalization.position", "after")) if normalization == "batch" else "none",
         "dropout": dropout,
         "dropout_rate": float(_key(config, "dropout.rate", 0.0)) if dropout != "none" else 0.0,
         "input_rate": float(_key(config, "dropout.input_rate", 0.0)) if dropout != "none" else 0.0,
@@ -80,9 +79,7 @@ def _key(config: Mapping[str, Any], dotted: str, default: Any = _REQUIRED) -> An
         if isinstance(value, Mapping) and part in value:
             value = value[part]
         elif default is _REQUIRED:
-            raise ValueError(
-                f"config.yaml has no {dotted}: write the resolved configuration of the run there"
-            )
+            raise ValueError(f"config.yaml has no {dotted}: write the resolved configuration of the run there")
         else:
             return default
     return value
@@ -106,31 +103,39 @@ def network_name(row: Mapping[str, Any]) -> str:
     return short if activation == "relu" else f"{activation.upper()} + {short}"
 
 
+def dataset_title(name: str) -> str:
+    """The name of a data set as papers print it."""
+    return TITLES.get(name, name)
+
+
+def paper_order(dataset: str) -> tuple[bool, str]:
+    """Sort key of data sets: MNIST first, as in the paper."""
+    return dataset != "mnist", dataset
+
+
 def reference_cells(cells: pd.DataFrame, network: str) -> pd.DataFrame:
-    """For each data set and depth, the cell of `network` that stands at the centre of the sweep: one row
-    each.
+    """Per data set and depth, the cell of `network` that stands at the centre of the sweep: one row each.
 
     The centre of a star of one-axis controls has the most common value on every axis, so the cell with the
     most such values is taken; of equals the first by name.
     """
     chosen = []
-    for _, group in cells.groupby(["dataset", "depth"], sort=True):
-        shared = [c for axis in AXES.values() for c in axis]
-        common = group[shared].apply(lambda column: column.mode(dropna=False).iloc[0])
-        candidates = group[group["network"] == network]
+    groups = {(str(d), int(str(k))): group for (d, k), group in cells.groupby(["dataset", "depth"])}
+    shared = [c for axis in AXES.values() for c in axis]
+    for key in sorted(groups, key=lambda key: (paper_order(key[0]), key[1])):
+        candidates = groups[key][groups[key]["network"] == network]
         if len(candidates):
-            score = candidates[shared].apply(lambda row: sum(map(same, row, common)), axis=1)
+            common = groups[key][shared].apply(lambda column: column.mode(dropna=False).iloc[0])
+            score = [sum(map(same, row, common)) for row in candidates[shared].itertuples(index=False)]
             order = candidates.assign(score=score).sort_values(["score", "cell"], ascending=[False, True])
             chosen.append(order.iloc[0].drop("score"))
     return pd.DataFrame(chosen, columns=cells.columns)
 
 
 def controls(cells: pd.DataFrame, reference: pd.Series) -> Iterator[tuple[str, pd.Series]]:
-    """The cells of the reference's data set and depth that differ from it in exactly one axis, with that
-    axis.
-    """
-    same = cells[(cells["dataset"] == reference["dataset"]) & (cells["depth"] == reference["depth"])]
-    for _, cell in same.iterrows():
+    """The cells of the same data set and depth that differ in exactly one axis, each with that axis."""
+    here = cells[(cells["dataset"] == reference["dataset"]) & (cells["depth"] == reference["depth"])]
+    for _, cell in here.iterrows():
         changed = changed_axes(reference, cell)
         if len(changed) == 1:
             yield changed[0], cell

@@ -32,10 +32,6 @@ class SeedCurves:
 
     def window(self, skip: float) -> "SeedCurves":
         """The curves without the first `skip` (a fraction, 0 <= skip < 1) of their updates."""
-        if not 0 <= skip < 1:
-            raise ValueError(
-                f"skip must be a fraction from 0 to below 1, not {skip}: 0.2 leaves out the first fifth"
-            )
         kept = self.steps_T >= skip * self.steps_T[-1]
         return SeedCurves(self.name, self.steps_T[kept], self.seeds, self.errors_RT[:, kept], self.diverged)
 
@@ -48,11 +44,10 @@ class SeedCurves:
 def seed_curves(tables: Tables, cell: str, split: str = "train") -> SeedCurves:
     """The curves of one cell. Steps that some seed has not reached (a run in progress) are left out.
 
-    Raises ValueError when the cell has no such curve, or an error is not positive so that it has no
-    logarithm.
+    Raises ValueError when the cell has no such curve, or an error is not positive.
     """
-    rows = tables.curves[(tables.curves["cell"] == cell) & (tables.curves["split"] == split)]
-    if rows.empty:
+    rows = tables.curves_by_cell.get((cell, split))
+    if rows is None:
         raise ValueError(f"{cell} has no {split} curve: run it again, or look at the skipped folders")
     whole = rows.groupby("step")["seed"].transform("size") == rows["seed"].nunique()
     # pivot would turn a missing record into a NaN, which means divergence here; hence `whole` first.
@@ -64,18 +59,17 @@ def seed_curves(tables: Tables, cell: str, split: str = "train") -> SeedCurves:
         raise ValueError(f"{cell}, seed {seed}: an error of 0 or below has no logarithm: record more digits")
     name = str(rows["network"].iloc[0])
     return SeedCurves(
-        name, errors.index.to_numpy(), tuple(errors.columns), errors.to_numpy().T.copy(), diverged
+        name, errors.index.to_numpy(), tuple(map(int, errors.columns)), errors.to_numpy().T.copy(), diverged
     )
 
 
 def _diverged(errors: pd.DataFrame, seeds: pd.DataFrame) -> dict[int, int]:
-    """Seeds with a non-finite error, and those which the run itself reported, with the earlier of the two
-    steps.
-    """
+    """Seeds with a non-finite error or reported by the run itself, with the earlier of the two steps."""
     reported = seeds.dropna(subset="diverged_step").set_index("seed")["diverged_step"]
     found = {int(s): int(step) for s, step in reported.items()}  # type: ignore[call-overload]
-    bad = ~np.isfinite(errors)
-    for seed in errors.columns[bad.any()]:
-        first = int(errors.index[bad[seed]][0])
-        found[int(seed)] = min(first, found.get(int(seed), first))
+    finite_TR = np.isfinite(errors.to_numpy())
+    steps, columns = errors.index.to_numpy(), errors.columns.to_numpy()
+    for column in np.flatnonzero(~finite_TR.all(axis=0)):
+        seed, first = int(columns[column]), int(steps[finite_TR[:, column].argmin()])
+        found[seed] = min(first, found.get(seed, first))
     return found

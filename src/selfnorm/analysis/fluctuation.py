@@ -3,10 +3,13 @@
 In: curves y_RT, R seeds at T equally spaced steps. Out: one value per seed. Nothing here knows of networks.
 """
 
+from collections.abc import Callable
 from math import comb
 
 import numpy as np
 
+MAX_ORDER = 6
+SETTLED = 0.9  # white noise gives every order the same estimate, a random walk 95 % of it; a trend gives far less
 MIN_DIFFERENCES = 3  # below it the estimate is little more than one squared difference
 
 
@@ -22,8 +25,8 @@ def noise_sd(y_RT: np.ndarray, order: int = 2) -> np.ndarray:
         raise ValueError("curve has a value that is not finite: leave out the seeds that diverged")
     if y_RT.shape[-1] - order < MIN_DIFFERENCES:
         raise ValueError(
-            f"{y_RT.shape[-1]} points give {max(0, y_RT.shape[-1] - order)} differences of order {order}, at least "
-            f"{MIN_DIFFERENCES} are needed: train more epochs or widen the window"
+            f"{y_RT.shape[-1]} points give {max(0, y_RT.shape[-1] - order)} differences of order {order}, at "
+            f"least {MIN_DIFFERENCES} are needed: train more epochs or widen the window"
         )
     return np.sqrt(np.mean(np.diff(y_RT, n=order, axis=-1) ** 2, axis=-1) / comb(2 * order, order))
 
@@ -32,9 +35,24 @@ def check_even(steps_T: np.ndarray) -> None:
     """Raises ValueError unless the steps are equally spaced: else differences do not remove the trend."""
     gaps = np.unique(np.diff(steps_T))
     if len(gaps) > 1:
-        raise ValueError(
-            f"steps are {gaps[0]} to {gaps[-1]} apart, not equally spaced: record once per epoch"
-        )
+        raise ValueError(f"steps are {gaps[0]} to {gaps[-1]} apart, not equally spaced: record once per epoch")
+
+
+def settled_order(estimates: Callable[[int], list[np.ndarray]]) -> tuple[int, list[np.ndarray]]:
+    """The lowest order of differences, 2 or above, at which the trend of every network is gone, and its estimates.
+
+    `estimates(order)` gives one array of noise_sd per network. An order is settled when the next one gives at least
+    90 % of it (geometric mean over seeds) for every network: what still falls is trend, not noise (choosing the
+    order so goes back to Seifert, Gasser, Wolf 1993). Raises ValueError when order 5 is not settled either.
+    """
+    current = estimates(2)
+    for order in range(2, MAX_ORDER):
+        following = estimates(order + 1)
+        fall = [np.exp(np.mean(safe_log(f) - safe_log(c))) for f, c in zip(following, current, strict=True)]
+        if min(fall) >= SETTLED:
+            return order, current
+        current = following
+    raise ValueError(f"a curve bends so fast that its differences up to order {MAX_ORDER} are trend: record more often")
 
 
 def levels(y_RT: np.ndarray, order: int = 2) -> np.ndarray:
@@ -47,9 +65,7 @@ def levels(y_RT: np.ndarray, order: int = 2) -> np.ndarray:
 
 
 def common_band(levels_by_network: list[np.ndarray]) -> tuple[float, float]:
-    """The band (low, high) of levels that every seed of every network visits. Raises ValueError if there is
-    none.
-    """
+    """The band (low, high) that every seed of every network visits. Raises ValueError if there is none."""
     low = max(float(level_RT.min(axis=-1).max()) for level_RT in levels_by_network)
     high = min(float(level_RT.max(axis=-1).min()) for level_RT in levels_by_network)
     if low >= high:
@@ -61,7 +77,7 @@ def common_band(levels_by_network: list[np.ndarray]) -> tuple[float, float]:
 
 
 def noise_sd_in_band(y_RT: np.ndarray, band: tuple[float, float], order: int = 2) -> np.ndarray:
-    """noise_sd from those differences whose level lies in `band`, shape (R,).
+    """noise_sd from the differences whose level lies in `band`, shape (R,).
 
     Raises ValueError when a seed has fewer than three differences there.
     """
@@ -71,19 +87,19 @@ def noise_sd_in_band(y_RT: np.ndarray, band: tuple[float, float], order: int = 2
     fewest = int(inside.sum(axis=-1).min())
     if fewest < MIN_DIFFERENCES:
         raise ValueError(
-            f"a seed has {fewest} differences in the common band of levels ({np.exp(band[0]):.3g} to "
-            f"{np.exp(band[1]):.3g}), at least {MIN_DIFFERENCES} are needed: train longer or record more often"
+            f"a seed has only {fewest} of its differences in the common band of levels ({np.exp(band[0]):.3g} to "
+            f"{np.exp(band[1]):.3g}), {MIN_DIFFERENCES} are needed: train longer or record more often"
         )
     total = np.where(inside, differences**2, 0).sum(axis=-1)
     return np.sqrt(total / inside.sum(axis=-1) / comb(2 * order, order))
 
 
 def spread(y_RT: np.ndarray) -> float:
-    """Standard deviation over seeds at equal step, root mean square over the steps. Raises ValueError below
-    2 seeds.
-    """
+    """Standard deviation over seeds, root mean square over steps. Raises ValueError below 2 seeds."""
     if len(y_RT) < 2:
         raise ValueError(f"{len(y_RT)} seeds have no spread: at least 2 are needed, run more seeds")
+    if y_RT.shape[-1] == 0:
+        raise ValueError("a curve has no record in the common band of levels: record more often")
     return float(np.sqrt(y_RT.var(axis=0, ddof=1).mean()))
 
 
@@ -96,9 +112,7 @@ def spread_pseudovalues(y_RT: np.ndarray) -> np.ndarray:
     """
     num_seeds = len(y_RT)
     if num_seeds < 3:
-        raise ValueError(
-            f"{num_seeds} seeds are too few to judge a spread: at least 3 are needed, run more seeds"
-        )
+        raise ValueError(f"{num_seeds} seeds are too few to judge a spread: at least 3 are needed, run more seeds")
     without = np.array([spread(np.delete(y_RT, r, axis=0)) for r in range(num_seeds)])
     return num_seeds * safe_log(spread(y_RT)) - (num_seeds - 1) * safe_log(without)
 
@@ -106,9 +120,7 @@ def spread_pseudovalues(y_RT: np.ndarray) -> np.ndarray:
 def safe_log(values: np.ndarray | float) -> np.ndarray:
     """Logarithm of positive values. Raises ValueError when one is 0: a ratio to it means nothing."""
     if np.min(values) <= 0:
-        raise ValueError(
-            "a curve does not fluctuate at all (a network that does not train?): look at its curve"
-        )
+        raise ValueError("a curve does not fluctuate at all (a network that does not train?): look at its curve")
     return np.log(values)
 
 

@@ -32,33 +32,42 @@ class Ratio:
     n_b: int
 
 
-def compare_logs(log_a: np.ndarray, log_b: np.ndarray, confidence: float = 0.95) -> Ratio:
-    """exp(mean(log_a) - mean(log_b)), one value per seed in each. Raises ValueError below 2 seeds in
-    either.
+def compare_logs(log_a: np.ndarray, log_b: np.ndarray, confidence: float = 0.95, *, bootstrap: bool = True) -> Ratio:
+    """exp(mean(log_a) - mean(log_b)), one value per seed in each. Raises ValueError below 2 seeds.
+
+    bootstrap=False asks for Welch's t: pseudo-values of a spread are too skewed for six of them to be resampled
+    (coverage 92 % where t has 95 to 96 %).
     """
     for values in (log_a, log_b):
         if len(values) < MIN_SEEDS:
-            raise ValueError(
-                f"{len(values)} seeds give no interval: at least {MIN_SEEDS} are needed, run more seeds"
-            )
+            raise ValueError(f"{len(values)} seeds give no interval: at least {MIN_SEEDS} are needed, run more seeds")
         if not np.isfinite(values).all():
             raise ValueError("a seed has no finite value: leave out the seeds that diverged")
-    kind, (low, high) = _interval(log_a, log_b, confidence)
+    kind, (low, high) = _interval(log_a, log_b, confidence, bootstrap)
     p, smallest = permutation_p(log_a, log_b), smallest_p(len(log_a), len(log_b))
     ratio = np.exp(np.mean(log_a) - np.mean(log_b))
-    return Ratio(
-        float(ratio), float(np.exp(low)), float(np.exp(high)), kind, p, smallest, len(log_a), len(log_b)
-    )
+    return Ratio(float(ratio), float(np.exp(low)), float(np.exp(high)), kind, p, smallest, len(log_a), len(log_b))
 
 
-def _interval(a: np.ndarray, b: np.ndarray, confidence: float) -> tuple[str, tuple[float, float]]:
+def _interval(a: np.ndarray, b: np.ndarray, confidence: float, bootstrap: bool) -> tuple[str, tuple[float, float]]:
     if np.ptp(a) == 0 and np.ptp(b) == 0:
         raise ValueError("all seeds have the same value: are they the same run?")
     # Fewer than five seeds have too few distinct resamples for a bootstrap.
-    if min(len(a), len(b)) < MIN_SEEDS_TEST:
-        welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval(confidence)
-        return "Welch t", (welch.low, welch.high)
+    if not bootstrap or min(len(a), len(b)) < MIN_SEEDS_TEST:
+        return "Welch t", welch_t(a, b, confidence)
     return "bootstrap t", bootstrap_t(a, b, confidence)
+
+
+def welch_t(a: np.ndarray, b: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """Welch's t interval of mean(a) - mean(b).
+
+    scipy's own warns when one side is constant, as steps to a level are when no seed reaches it.
+    """
+    (difference,), (error,) = _welch([a], [b])
+    shares = np.array([np.var(values, ddof=1) / len(values) for values in (a, b)])
+    degrees = shares.sum() ** 2 / (shares**2 / [len(a) - 1, len(b) - 1]).sum()
+    half = stats.t.ppf((1 + confidence) / 2, degrees) * error
+    return float(difference - half), float(difference + half)
 
 
 def bootstrap_t(a: np.ndarray, b: np.ndarray, confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:
@@ -85,9 +94,7 @@ def _welch(a_BR: np.ndarray | list, b_BR: np.ndarray | list) -> tuple[np.ndarray
 
 
 def mean_interval(logs: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
-    """Geometric mean over seeds with its t interval on the log scale; the interval is NaN for a single
-    seed.
-    """
+    """Geometric mean over seeds, t interval on the log scale; the interval is NaN for a single seed."""
     mean = float(np.mean(logs))
     if len(logs) < MIN_SEEDS:
         return float(np.exp(mean)), float("nan"), float("nan")
@@ -96,9 +103,7 @@ def mean_interval(logs: np.ndarray, confidence: float = 0.95) -> tuple[float, fl
 
 
 def permutation_p(a: np.ndarray, b: np.ndarray) -> float:
-    """Two-sided permutation p-value of the difference of means over all splits of the seeds; NaN below
-    five.
-    """
+    """Two-sided permutation p-value of the difference of means over all splits; NaN below five seeds."""
     if min(len(a), len(b)) < MIN_SEEDS_TEST:
         return float("nan")
     result = stats.permutation_test(
@@ -112,18 +117,14 @@ def _mean_difference(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
 
 
 def smallest_p(num_a: int, num_b: int) -> float:
-    """The smallest two-sided p-value that permutation_p can give, 2 / C(n_a + n_b, n_a); NaN below five
-    seeds.
-    """
+    """The smallest p that permutation_p can give, 2 / C(n_a + n_b, n_a); NaN below five seeds."""
     if min(num_a, num_b) < MIN_SEEDS_TEST:
         return float("nan")
     return 2 / min(comb(num_a + num_b, num_a), _RESAMPLES + 1)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """p-values corrected for their number by Holm's step-down rule (Holm 1979); NaN are not counted and
-    stay.
-    """
+    """p-values corrected by Holm's step-down rule (Holm 1979); NaN are not counted and stay NaN."""
     adjusted = np.full(len(p_values), np.nan)
     tested = np.flatnonzero(~np.isnan(p_values))
     order = tested[np.argsort(p_values[tested])]

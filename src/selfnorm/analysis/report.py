@@ -3,13 +3,14 @@
 In: a folder with committed tables. Out: files beside them. Equal tables give equal bytes.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from selfnorm.analysis.causes import architectures, causes, unmatched_cells
-from selfnorm.analysis.comparison import compare, describe_cells, speed_table, usable_cells
+from selfnorm.analysis.causes import architectures, cause_sentences, causes, unmatched_cells
+from selfnorm.analysis.comparison import compare, describe_cells, speed_table, unequal_pairs, usable_cells
 from selfnorm.analysis.curves import seed_curves
 from selfnorm.analysis.figures.errors import figure1
 from selfnorm.analysis.figures.moments import moments_figure
@@ -24,20 +25,20 @@ from selfnorm.analysis.report_text import (
     provenance_lines,
 )
 from selfnorm.analysis.results import Tables, read_results, write_results
-from selfnorm.analysis.statistics import Settings
+from selfnorm.analysis.statistics import DEFAULTS, Settings
 from selfnorm.analysis.verdict import verdicts
 
 
-def make_report(tables: Tables, folder: Path, settings: Settings = Settings()) -> list[str]:
+def make_report(tables: Tables, folder: Path, settings: Settings = DEFAULTS) -> list[str]:
     """Write the tables, then pictures, tables and report.md made from what was written. Returns the verdicts.
 
     Parts for which there are no runs are left out and named in the report. Raises ValueError when there is
     not one run that ended.
     """
-    if usable_cells(tables.cells)[0].empty:
+    if usable_cells(tables)[0].empty:
         states = ", ".join(sorted(tables.cells["state"].unique()))
         raise ValueError(f"no run has ended (states: {states}): let the sweep finish, then make the report")
-    write_results(tables, folder)
+    write_results(replace(tables, provenance=tables.provenance | {"skip": settings.skip}), folder)
     # What is shown comes from the committed tables, so that rebuilding from them gives the same bytes.
     tables = read_results(folder)
     sections: list[str] = []
@@ -62,22 +63,19 @@ _Part = tuple[str, list[str]]
 def _comparison_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
     comparison = compare(tables, settings)
     found = verdicts(comparison)
-    ended = usable_cells(tables.cells)[0]
-    save(figure1(_only(tables, ended)), folder, "figure1")
+    ended = usable_cells(tables)[0]
+    save(figure1(replace(tables, cells=ended)), folder, "figure1")
     save(fluctuation_figure(comparison), folder, "fluctuation")
     _write_table(comparison, paired_view(comparison, found), folder, "comparison")
     _csv(found, folder / "verdicts.csv")
     sentences = list(found["sentence"])
     text = "## Figure 1\n\n![Training error against update steps](figure1.png)\n\n"
-    text += "Lines: geometric mean over seeds. Bands: one standard deviation of log error over seeds.\n\n"
+    text += "Lines: geometric mean over seeds. Bands: one standard deviation of log error over seeds. "
+    text += "Thin lines: one seed alone, since the mean hides roughness.\n\n"
     text += "## Does the claim hold?\n\n" + "".join(f"- {s}\n" for s in sentences)
     text += "\n![BN / SNN with 95 % intervals](fluctuation.png)\n\n"
     text += "BN / SNN, ratio (95 % interval):\n\n" + (folder / "comparison.md").read_text()
     return text, sentences
-
-
-def _only(tables: Tables, cells: pd.DataFrame) -> Tables:
-    return Tables(cells, tables.seeds, tables.curves, tables.moments, tables.skipped, tables.provenance)
 
 
 def _moments_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
@@ -90,14 +88,17 @@ def _causes_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
     save(causes_figure(table), folder, "causes")
     _write_table(table, controls_view(table, ["reference", "control"]), folder, "causes")
     text = "## Which perturbation carries how much\n\n![Control / reference](causes.png)\n\n"
-    text += "Control / reference, ratio (95 % interval); below 1 the change takes fluctuation away:\n\n"
+    text += "".join(f"- {sentence}\n" for sentence in cause_sentences(table))
+    text += "\nControl / reference, ratio (95 % interval); below 1 the change takes fluctuation away:\n\n"
     return text + (folder / "causes.md").read_text(), []
 
 
 def _architectures_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
+    if not tables.cells["network"].isin(["LN", "WN", "Highway", "ResNet"]).any():
+        raise ValueError("no network besides SNN, BN, MSRA and controls: run +sweep=architectures")
     table = architectures(tables, settings)
-    if table.empty or set(table["network"]) == {"BN"}:
-        raise ValueError("no network besides BN and SNN: run +sweep=architectures")
+    if table.empty:
+        raise ValueError("no SNN to compare the other networks with: run the missing network")
     _write_table(table, controls_view(table, ["network"]), folder, "architectures")
     text = "## The paper's other networks\n\nNetwork / SNN, ratio (95 % interval):\n\n"
     return text + (folder / "architectures.md").read_text(), []
@@ -107,7 +108,7 @@ def _cells_part(tables: Tables, folder: Path, settings: Settings) -> str:
     described = describe_cells(tables, settings)
     _write_table(described, cells_view(described), folder, "networks")
     _csv(speed_table(tables, settings), folder / "speed.csv")
-    text = "## Every cell\n\nGeometric mean over seeds (95 % interval); steps to every error level are in speed.csv.\n\n"
+    text = "## Every cell\n\nGeometric mean over seeds (95 % interval); steps to each level: speed.csv.\n\n"
     return text + (folder / "networks.md").read_text()
 
 
@@ -125,17 +126,15 @@ def _csv(table: pd.DataFrame, path: Path) -> None:
 def _left_out(tables: Tables) -> list[str]:
     """Skipped folders, runs that did not end, seeds that diverged and cells that are nobody's control."""
     lines = [f"{entry['path']}: {entry['reason']}" for entry in tables.skipped]
-    ended, unfinished = usable_cells(tables.cells)
+    ended, unfinished = usable_cells(tables)
     lines += unfinished
     for cell in ended["cell"]:
         for seed, step in sorted(seed_curves(tables, cell).diverged.items()):
             lines.append(f"{cell}: seed {seed} diverged at step {step}, left out of every number and picture")
-    return lines + unmatched_cells(tables)
+    return lines + unequal_pairs(ended) + unmatched_cells(tables)
 
 
-def _write_report(
-    folder: Path, sections: list[str], left_out: list[str], tables: Tables, settings: Settings
-) -> None:
+def _write_report(folder: Path, sections: list[str], left_out: list[str], tables: Tables, settings: Settings) -> None:
     parts: list[Any] = ["# Report\n\n" + provenance_lines(tables), *sections]
     if left_out:
         parts.append("## Left out, and why\n\n" + "".join(f"- {line}\n" for line in left_out))

@@ -1,13 +1,12 @@
-"""The words and the readable tables of the report. In: tables of numbers. Out: strings and tables of
-strings.
-"""
+"""The words and readable tables of the report. In: tables of numbers. Out: strings, tables of strings."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from selfnorm.analysis.fluctuation import MIN_DIFFERENCES
+from selfnorm.analysis.coordinates import dataset_title
+from selfnorm.analysis.fluctuation import MAX_ORDER, MIN_DIFFERENCES, SETTLED
 from selfnorm.analysis.inference import MIN_SEEDS_TEST, smallest_p
 from selfnorm.analysis.results import Tables
 from selfnorm.analysis.statistics import (
@@ -15,10 +14,11 @@ from selfnorm.analysis.statistics import (
     FLUCTUATION,
     MATCHED,
     OF_ERROR,
+    SECOND,
     SPEED,
     SPREAD_LEVEL,
     SPREAD_STEP,
-    THIRD,
+    Settings,
 )
 from selfnorm.analysis.verdict import CLAIMS, number
 
@@ -26,7 +26,7 @@ _SHOWN = {
     FLUCTUATION: "fluctuation (log error)",
     MATCHED: "at equal level",
     OF_ERROR: "of the error",
-    THIRD: "third differences",
+    SECOND: "by second differences",
     SPREAD_STEP: "spread, equal step",
     SPREAD_LEVEL: "spread, equal level",
     SPEED: "steps to level",
@@ -43,13 +43,15 @@ def interval_text(value: float, low: float, high: float) -> str:
 
 
 def paired_view(comparison: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """One row per data set and depth: n, every ratio with interval, Holm p and verdict of both parts of the
-    claim.
-    """
+    """One row per data set and depth: n, ratios with interval, verdict and Holm p of both claims."""
     rows = []
-    for (dataset, depth), group in comparison.groupby(["dataset", "depth"], sort=True):
+    for (dataset, depth), group in comparison.groupby(["dataset", "depth"], sort=False):
         by_statistic = group.set_index("statistic")
-        row = {"data set": dataset, "depth": depth, "n": f"{group['n_a'].iloc[0]} / {group['n_b'].iloc[0]}"}
+        row = {
+            "data set": dataset_title(str(dataset)),
+            "depth": depth,
+            "n": f"{group['n_a'].iloc[0]} / {group['n_b'].iloc[0]}",
+        }
         row |= _ratio_columns(by_statistic)
         here = found[(found["dataset"] == dataset) & (found["depth"] == depth)].set_index("claim")["verdict"]
         for statistic, claim in CLAIMS.items():
@@ -64,10 +66,9 @@ def controls_view(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     for key, group in table.groupby(["dataset", "depth", *keys, "cell"], sort=False):
         by_statistic = group.set_index("statistic")
         row = dict(zip(["data set", "depth", *keys], key[:-1], strict=True))
+        row["data set"] = dataset_title(str(row["data set"]))
         row["n"] = f"{group['n_a'].iloc[0]} / {group['n_b'].iloc[0]}"
-        rows.append(
-            row | _ratio_columns(by_statistic) | {"p": _p_text(by_statistic.loc[FLUCTUATION, "p_holm"])}
-        )
+        rows.append(row | _ratio_columns(by_statistic) | {"p": _p_text(by_statistic.loc[FLUCTUATION, "p_holm"])})
     return pd.DataFrame(rows)
 
 
@@ -87,7 +88,11 @@ def cells_view(described: pd.DataFrame) -> pd.DataFrame:
     """One row per cell: n, diverged seeds, fluctuation, final error, spread, test accuracy."""
     rows = []
     for row in described.to_dict("records"):
-        view: dict[str, Any] = {"data set": row["dataset"], "depth": row["depth"], "network": row["network"]}
+        view: dict[str, Any] = {
+            "data set": dataset_title(row["dataset"]),
+            "depth": row["depth"],
+            "network": row["network"],
+        }
         view |= {"n": row["n"], "diverged": row["diverged"] or _NONE}
         names = {
             "fluctuation": "fluctuation (log error)",
@@ -95,9 +100,7 @@ def cells_view(described: pd.DataFrame) -> pd.DataFrame:
             "final_error": "final error",
         }
         for key, label in names.items():
-            view[label] = interval_text(
-                *(float(row.get(f"{key}{end}", np.nan)) for end in ("", "_low", "_high"))
-            )
+            view[label] = interval_text(*(float(row.get(f"{key}{end}", np.nan)) for end in ("", "_low", "_high")))
         view["spread"] = interval_text(float(row.get("spread", np.nan)), np.nan, np.nan)
         view["test accuracy"] = interval_text(float(row["test_accuracy"]), np.nan, np.nan)
         rows.append(view | {"cell": row["cell"]})
@@ -112,12 +115,16 @@ def provenance_lines(tables: Tables) -> str:
     seconds = float(provenance.get("seconds", 0.0))
     lines.append(f"Runs: {len(tables.cells)} cells, {_duration(seconds)} of training in all.")
     if environment:
-        lines.append(
-            "Environment: " + "; ".join(f"{k}: {', '.join(v)}" for k, v in environment.items()) + "."
-        )
+        entries = ((key, [v for v in values if v != "None"]) for key, values in environment.items())
+        lines.append("Environment: " + "; ".join(f"{k}: {_few(v)}" for k, v in entries if v) + ".")
     else:
         lines.append("Environment: not recorded by the runs.")
     return "\n\n".join(lines) + "\n"
+
+
+def _few(values: list[str]) -> str:
+    """All values while they are few; else their number and the first (each run has a command of its own)."""
+    return ", ".join(values) if len(values) <= 3 else f"{len(values)} different ones, such as {values[0]}"
 
 
 def _duration(seconds: float) -> str:
@@ -128,22 +135,26 @@ def _duration(seconds: float) -> str:
 
 def method(settings: Settings) -> str:
     """How the numbers were made, in the words of the protocol."""
+    skip, level, few = f"{settings.skip:.0%}", f"{settings.confidence:.0%}", MIN_SEEDS_TEST
     return f"""## How the numbers were made
 
 - Fluctuation: sigma² = mean((y[t+1] - 2 y[t] + y[t-1])²) / 6 with y = log training error, one record per
-epoch, per seed, over the whole run but its first {settings.skip:.0%} of updates (log error bends there, and
-a bend counts as noise); `of the error` is the same without the log. Third differences leave less of the
-trend: where that ratio is much larger than the first, the smoother network's value is still trend, and the
-first ratio is too small. - Equal level: only differences whose three-point mean lies in the band of errors
-that every seed of both networks visits, over the whole run; at least {MIN_DIFFERENCES} of them per seed. -
-Spread: standard deviation of log error over seeds (jackknife), at the same step, and while the mean is in
-the band. - Steps to level: the lowest level of the 1-2-5 series that all seeds of both networks reach (else
-half of them; a seed that does not counts with the last step, and the ratio is a bound). - Ratios are of
-geometric means over seeds. Intervals ({settings.confidence:.0%}, not corrected for the number of cells):
-studentised bootstrap over seeds on the log scale from {MIN_SEEDS_TEST} seeds up, Welch's t on the log scale
-below. - p: two-sided permutation of the seeds, corrected over the rows of a statistic by Holm; none below
-{MIN_SEEDS_TEST} seeds. The smallest reachable before correction is {smallest_p(6, 6):.2g} with 6 against 6
-seeds, {smallest_p(5, 5):.2g} with 5 against 5. For the two spreads it is approximate. All else is
-exploratory beside the two parts of the claim. - A seed whose training error stops being finite is left out
-everywhere and listed.
+  epoch, per seed, over the whole run but its first {skip} of updates. The bend of a learning curve is no noise:
+  where the next order of differences (D^k y, squared mean over C(2k, k)) still gives below {SETTLED:.0%} of the value
+  for either network, the order is raised for both, up to {MAX_ORDER - 1}. `by second differences` is the same with
+  order 2 always, trend or not; `of the error` is without the log.
+- Equal level: only differences whose mean level lies in the band of errors that every seed of both
+  networks visits, over the whole run, order as above; at least {MIN_DIFFERENCES} of them per seed.
+- Spread: standard deviation of log error over seeds (jackknife), at the same step, and while the mean is in
+  the band.
+- Steps to level: the lowest level of the 1-2-5 series that all seeds of both networks reach (else half of
+  them; a seed that does not counts with the last step, and the ratio is a bound).
+- Ratios are of geometric means over seeds. Intervals ({level}, not corrected for the number of cells):
+  studentised bootstrap over seeds on the log scale from {few} seeds up; Welch's t on the log scale below, and for
+  the two spreads.
+- p: two-sided permutation of the seeds, corrected over the rows of a statistic by Holm; none below {few}
+  seeds. The smallest reachable before correction is {smallest_p(6, 6):.2g} with 6 against 6 seeds and
+  {smallest_p(5, 5):.2g} with 5 against 5. For the two spreads it is approximate. All but the two parts of
+  the claim is exploratory.
+- A seed whose training error stops being finite is left out everywhere and listed.
 """

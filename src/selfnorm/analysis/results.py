@@ -8,6 +8,7 @@ bytes.
 import gzip
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ class Tables:
     skipped: list[dict[str, str]] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def curves_by_cell(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """The rows of curves by cell and split: looked up hundreds of times in a report."""
+        return {(str(cell), str(split)): rows for (cell, split), rows in self.curves.groupby(["cell", "split"])}
+
 
 def typed_cells(cells: pd.DataFrame) -> pd.DataFrame:
     """The table of cells with fixed columns, order and types, whether it comes from runs or from a file."""
@@ -81,9 +87,7 @@ def thin_moments(moments: pd.DataFrame, max_steps: int) -> pd.DataFrame:
 
 
 def write_results(tables: Tables, folder: Path, max_moment_steps: int = 8) -> None:
-    """Write the tables under `folder`; equal tables give equal bytes (no time stamps, fixed order and
-    digits).
-    """
+    """Write the tables under `folder`; equal tables give equal bytes (no dates, fixed order and digits)."""
     folder.mkdir(parents=True, exist_ok=True)
     cells = typed_cells(tables.cells)
     cells.to_csv(folder / "cells.csv", index=False, lineterminator="\n")

@@ -62,7 +62,8 @@ def _nothing_found(root: Path, tags: tuple[str, ...], seen: set[str], skipped: l
     if tags and seen:
         return f"no run below {root} has tag {', '.join(tags)}; tags there: {', '.join(sorted(seen))}"
     if skipped:
-        return f"no readable run below {root}; first of {len(skipped)}: {skipped[0]['path']}: {skipped[0]['reason']}"
+        first = f"{skipped[0]['path']}: {skipped[0]['reason']}"
+        return f"no readable run below {root}; first of {len(skipped)} folders: {first}"
     return f"no run below {root}: train first, for example python train.py +sweep=figure1"
 
 
@@ -84,7 +85,7 @@ def _load_cell(folder: Path, name: str) -> dict[str, Any]:
         raise ValueError("config.yaml must be a mapping and summary.json one with a state: run it again")
     seconds = float(summary.get("seconds") or 0.0)
     seeds = summary.get("seeds", config.get("seeds", []))
-    own = {"cell": name, "state": str(summary["state"]), "num_seeds": len(seeds), "seconds": seconds}
+    own = {"cell": name, "state": str(summary["state"]), "num_seeds": len(seeds or []), "seconds": seconds}
     return coordinates(config) | own
 
 
@@ -97,12 +98,11 @@ def _load_run(folder: Path, cell: dict[str, Any]) -> _Run:
         if moments_path.is_file()
         else pd.DataFrame(columns=MOMENT_KEYS, dtype="int64")
     )
-    diverged, accuracy = (summary.get(k) or {} for k in ("diverged", "test_accuracy"))
+    diverged, accuracy = (summary.get(key) or {} for key in ("diverged", "test_accuracy"))
+    accuracy = accuracy.get("by_seed", accuracy)
     seeds = sorted(set(map(int, summary.get("seeds", []))) | set(curves["seed"].unique().tolist()))
     rows = [(cell["cell"], s, diverged.get(str(s)), accuracy.get(str(s))) for s in seeds]
-    table = pd.DataFrame(rows, columns=SEED_COLUMNS).astype(
-        {"diverged_step": "float64", "test_accuracy": "float64"}
-    )
+    table = pd.DataFrame(rows, columns=SEED_COLUMNS).astype({"diverged_step": "float64", "test_accuracy": "float64"})
     path = folder / "environment.json"
     environment = json.loads(path.read_text()) if path.is_file() else {}
     return _Run(cell, table, _keyed(curves, cell), _keyed(moments, cell), environment)
@@ -129,15 +129,13 @@ def read_whole_lines(path: Path, columns: list[str], keys: list[str]) -> pd.Data
     missing = [c for c in columns if c not in table]
     if missing:
         raise ValueError(
-            f"{path.name} lacks the column {missing[0]} (it has {', '.join(table)}): run it again"
+            f"{path.name} lacks the column {missing[0]} (it has {', '.join(map(str, table))}): run it again"
         )
     if table.empty:
         raise ValueError(f"{path.name} has no row yet: wait for the run or run it again")
     for column in table.columns.drop("split", errors="ignore"):
         if not pd.api.types.is_numeric_dtype(table[column]):
-            raise ValueError(
-                f"{path.name} holds text in the column {column}: remove the bad line or run it again"
-            )
+            raise ValueError(f"{path.name} holds text in the column {column}: remove the bad line or run it again")
     return table.drop_duplicates(keys, keep="last", ignore_index=True)
 
 

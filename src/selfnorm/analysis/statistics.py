@@ -16,6 +16,7 @@ from selfnorm.analysis.fluctuation import (
     noise_sd,
     noise_sd_in_band,
     safe_log,
+    settled_order,
     spread_pseudovalues,
     steps_to_level,
 )
@@ -39,63 +40,84 @@ class Settings:
     confidence: float = 0.95
     levels: tuple[float, ...] = LEVELS
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.skip < 1:
+            raise ValueError(f"skip must be from 0 to below 1, not {self.skip}: 0.2 leaves out the first fifth")
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence must be between 0 and 1, not {self.confidence}: 0.95 is usual")
 
-def window_fluctuation(order: int, of_log: bool) -> Callable[[SeedCurves, SeedCurves, Settings], LogValues]:
-    """Fluctuation of log error (or of the error) over the window, from differences of the given order."""
 
-    def values(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
-        windows = [curves.window(settings.skip) for curves in (a, b)]
-        for curves in windows:
-            check_even(curves.steps_T)
-        log_a, log_b = (safe_log(noise_sd(w.logs_RT if of_log else w.errors_RT, order)) for w in windows)
-        return log_a, log_b, f"from step {windows[0].steps_T[0]} to {windows[0].steps_T[-1]}"
+def _windows(a: SeedCurves, b: SeedCurves, settings: Settings) -> tuple[list[SeedCurves], str]:
+    windows = [curves.window(settings.skip) for curves in (a, b)]
+    for curves in windows:
+        check_even(curves.steps_T)
+    return windows, f"from step {windows[0].steps_T[0]} to {windows[0].steps_T[-1]}"
 
-    return values
+
+def fluctuation_of_log(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
+    """Fluctuation of log error over the window, from the lowest order of differences that is free of the trend."""
+    windows, where = _windows(a, b, settings)
+    order, (sd_a, sd_b) = settled_order(lambda k: [noise_sd(w.logs_RT, k) for w in windows])
+    return safe_log(sd_a), safe_log(sd_b), f"differences of order {order} {where}"
+
+
+def fluctuation_of_error(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
+    """The same of the error itself: a slower curve sits at a higher error."""
+    windows, where = _windows(a, b, settings)
+    order, (sd_a, sd_b) = settled_order(lambda k: [noise_sd(w.errors_RT, k) for w in windows])
+    return safe_log(sd_a), safe_log(sd_b), f"differences of order {order} {where}"
+
+
+def second_differences(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
+    """Fluctuation of log error over the window by the second-difference estimator, trend or not."""
+    windows, where = _windows(a, b, settings)
+    log_a, log_b = (safe_log(noise_sd(w.logs_RT)) for w in windows)
+    return log_a, log_b, f"differences of order 2 {where}"
 
 
 def matched_fluctuation(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
-    """Fluctuation of log error inside the band of levels that every seed of both networks visits.
+    """Fluctuation of log error inside the band of levels that every seed of both networks visits, free of trend.
 
-    The level itself selects, so the window's skip does not apply; only the record before any training is
-    left out.
+    The level itself selects, so the window's skip does not apply; only the record before any training is left out.
+    A fast network crosses the band on its steepest stretch, where second differences are nearly all trend.
     """
     logs = [curves.logs_RT[:, 1:] for curves in (a, b)]
     for curves in (a, b):
         check_even(curves.steps_T)
-    if min(y.shape[-1] for y in logs) < 3:
-        raise ValueError("fewer than 3 records after the start: train more epochs")
-    band = common_band([levels(y) for y in logs])
-    log_a, log_b = (safe_log(noise_sd_in_band(y, band)) for y in logs)
-    return log_a, log_b, f"error {np.exp(band[0]):.3g} to {np.exp(band[1]):.3g}"
+    bands: dict[int, tuple[float, float]] = {}
+
+    def estimates(order: int) -> list[np.ndarray]:
+        if min(y.shape[-1] for y in logs) <= order:
+            raise ValueError(f"{order} records or fewer after the start: train more epochs")
+        bands[order] = common_band([levels(y, order) for y in logs])
+        return [noise_sd_in_band(y, bands[order], order) for y in logs]
+
+    order, (sd_a, sd_b) = settled_order(estimates)
+    low, high = np.exp(bands[order])
+    return safe_log(sd_a), safe_log(sd_b), f"differences of order {order} at error {low:.3g} to {high:.3g}"
 
 
 def spread_at_equal_step(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
-    """Standard deviation of log error over seeds at the same step, over the window (jackknife pseudo-
-    values).
-    """
+    """Standard deviation of log error over seeds at the same step of the window (jackknife)."""
     log_a, log_b = (spread_pseudovalues(curves.window(settings.skip).logs_RT) for curves in (a, b))
     return log_a, log_b, "same step"
 
 
 def spread_at_equal_level(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
-    """The same over those steps at which the geometric mean over seeds lies in the band that both means
-    visit.
-    """
+    """The same while the geometric mean over seeds lies in the band that both means visit."""
     logs = [curves.logs_RT[:, 1:] for curves in (a, b)]
     if min(map(np.size, logs)) == 0:
         raise ValueError("no record after the start: train more epochs")
     means = [y.mean(axis=0, keepdims=True) for y in logs]
     low, high = common_band(means)
     log_a, log_b = (
-        spread_pseudovalues(y[:, (mean[0] >= low) & (mean[0] <= high)])
-        for y, mean in zip(logs, means, strict=True)
+        spread_pseudovalues(y[:, (mean[0] >= low) & (mean[0] <= high)]) for y, mean in zip(logs, means, strict=True)
     )
     return log_a, log_b, f"mean error {np.exp(low):.3g} to {np.exp(high):.3g}"
 
 
 def steps_to_common_level(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
-    """Updates to the lowest level that all seeds of both networks reach, else that at least half of them
-    reach.
+    """Updates to the lowest level that all seeds of both networks reach, else that half of them reach.
 
     A seed that does not reach it counts with the last common step, so that the ratio is then a bound; the
     note says how many did. The level depends on the pooled seeds alone, which keeps the permutation test
@@ -126,20 +148,23 @@ def final_error(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
     return log_a, log_b, f"at step {horizon}"
 
 
+DEFAULTS = Settings()
+
 FLUCTUATION = "fluctuation of log error"
 MATCHED = "fluctuation at equal level"
 OF_ERROR = "fluctuation of error"
-THIRD = "fluctuation, third differences"
+SECOND = "fluctuation, second differences"
 SPREAD_STEP = "spread over seeds at equal step"
 SPREAD_LEVEL = "spread over seeds at equal level"
 SPEED = "steps to level"
 FINAL = "final error"
+SPREADS = (SPREAD_STEP, SPREAD_LEVEL)
 
 STATISTICS: dict[str, Callable[[SeedCurves, SeedCurves, Settings], LogValues]] = {
-    FLUCTUATION: window_fluctuation(2, of_log=True),
+    FLUCTUATION: fluctuation_of_log,
     MATCHED: matched_fluctuation,
-    OF_ERROR: window_fluctuation(2, of_log=False),
-    THIRD: window_fluctuation(3, of_log=True),
+    OF_ERROR: fluctuation_of_error,
+    SECOND: second_differences,
     SPREAD_STEP: spread_at_equal_step,
     SPREAD_LEVEL: spread_at_equal_level,
     SPEED: steps_to_common_level,

@@ -4,13 +4,15 @@ In: the table of comparison.compare. Out: a row per data set, depth and part of 
 parts: the training error of BN fluctuates more, and SNN learns faster; both are ratios BN / SNN above 1.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from selfnorm.analysis.coordinates import dataset_title
 from selfnorm.analysis.inference import MIN_SEEDS_TEST
-from selfnorm.analysis.statistics import FLUCTUATION, MATCHED, OF_ERROR, SPEED
+from selfnorm.analysis.statistics import FLUCTUATION, MATCHED, OF_ERROR, SECOND, SPEED
 
 ALPHA = 0.05
 NEGLIGIBLE = 1.25  # a ratio surely below this is no "high variance", and no faster learning worth the name
@@ -25,13 +27,18 @@ _SUBJECTS = {
 def verdicts(comparison: pd.DataFrame) -> pd.DataFrame:
     """Columns dataset, depth, claim, verdict (holds, does not hold, undecided), sentence."""
     rows = []
-    for (dataset, depth), group in comparison.groupby(["dataset", "depth"], sort=True):
-        by_statistic = {row["statistic"]: row for row in group.to_dict("records")}
+    for (dataset, depth), group in comparison.groupby(["dataset", "depth"], sort=False):
+        by_statistic: dict[str, dict[str, Any]] = {
+            str(row["statistic"]): row  # type: ignore[misc]
+            for row in group.to_dict("records")
+        }
         for statistic, claim in CLAIMS.items():
             word, reason = decide(by_statistic[statistic])
             sentence = _sentence(by_statistic, statistic, reason)
             own = {"dataset": dataset, "depth": depth, "claim": claim, "verdict": word}
-            rows.append(own | {"sentence": f"{dataset}, depth {depth}, {claim}: {word}. {sentence}"})
+            rows.append(
+                own | {"sentence": f"{dataset_title(str(dataset))}, depth {depth}, {claim}: {word}. {sentence}"}
+            )
     return pd.DataFrame(rows)
 
 
@@ -53,7 +60,7 @@ def decide(row: dict[str, Any]) -> tuple[str, str]:
     if row["low"] <= 1 and row["high"] < NEGLIGIBLE:
         return "does not hold", f"Any excess is below {NEGLIGIBLE:g} times."
     if row["smallest_p"] * row["num_cells"] >= ALPHA:
-        return "undecided", f"Lack of seeds: no result could be significant over {row['num_cells']} cells."
+        return "undecided", f"Lack of seeds: no result could be significant over {row['num_cells']} comparisons."
     return "undecided", "The interval and the corrected test leave both answers open."
 
 
@@ -71,20 +78,24 @@ def _sentence(by_statistic: dict[str, dict[str, Any]], statistic: str, reason: s
     text = f"{subject[0].upper()}{subject[1:]} ({evidence(row)})."
     if statistic == FLUCTUATION:
         others = [(MATCHED, "at equal error levels"), (OF_ERROR, "for the error itself, not its log,")]
+        if "order 2" not in row["note"]:
+            text += f" Second differences still hold the trend here: {row['note']} were taken."
+            others.append((SECOND, "by second differences alone"))
         text += "".join(f" The ratio {where} is {_short(by_statistic[name])}." for name, where in others)
     else:
         text += f" Level: {row['note']}."
     return f"{text} {reason}".strip()
 
 
-def evidence(row: dict[str, Any]) -> str:
+def evidence(row: Mapping[Any, Any]) -> str:
     """Interval, n and p of a row in words."""
-    text = f"95 % interval {number(row['low'])} to {number(row['high'])}, n = {row['n_a']} against {row['n_b']} seeds"
+    text = f"95 % interval {number(row['low'])} to {number(row['high'])}"
+    text += f", n = {row['n_a']} against {row['n_b']} seeds"
     if np.isnan(row["p"]):
         return f"{text}, no p-value below {MIN_SEEDS_TEST} seeds"
     reachable = min(1.0, row["smallest_p"] * row["num_cells"])
-    cells = f"{row['num_cells']} cell{'s' if row['num_cells'] > 1 else ''}"
-    return f"{text}, p = {row['p_holm']:.2g} after Holm over {cells}, smallest reachable {reachable:.2g}"
+    family = f"{row['num_cells']} comparison{'s' if row['num_cells'] > 1 else ''}"
+    return f"{text}, p = {row['p_holm']:.2g} after Holm over {family}, smallest reachable {reachable:.2g}"
 
 
 def _short(row: dict[str, Any]) -> str:

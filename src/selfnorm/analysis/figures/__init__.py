@@ -1,3 +1,1 @@
-"""The pictures: errors (Figure 1), moments, ratios (fluctuation and causes). In: tidy tables. Out: PDF,
-PNG, SVG.
-"""
+"""Pictures: errors (Figure 1), moments, ratios (fluctuation and causes). In: tidy tables. Out: files."""

@@ -1,7 +1,7 @@
 """Figure 1: training error against update steps, a panel per data set.
 
 In: Tables. Out: a matplotlib figure; lines are geometric means over seeds, bands one standard deviation of
-log error over seeds. Seeds that diverged are left out and counted in the legend.
+log error over seeds, thin lines the first seed alone. Seeds that diverged are left out and counted in the legend.
 """
 
 import numpy as np
@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from selfnorm.analysis.coordinates import reference_cells
+from selfnorm.analysis.coordinates import dataset_title, paper_order, reference_cells
 from selfnorm.analysis.curves import SeedCurves, seed_curves
-from selfnorm.analysis.figures.style import MARKERS, dataset_title, line, new_figure, shade
+from selfnorm.analysis.figures.style import MARKERS, line, new_figure, shade
 from selfnorm.analysis.results import Tables
 
 _NETWORKS = ("BN", "SNN")
@@ -20,7 +20,7 @@ _NETWORKS = ("BN", "SNN")
 def figure1(tables: Tables) -> Figure:
     """The paper's Figure 1. Call within house_style. Raises ValueError when there is neither BN nor SNN."""
     cells = {network: reference_cells(tables.cells, network) for network in _NETWORKS}
-    datasets = sorted(set().union(*(set(c["dataset"]) for c in cells.values())), key=_paper_order)
+    datasets = sorted(set().union(*(set(c["dataset"]) for c in cells.values())), key=paper_order)
     if not datasets:
         raise ValueError("no cell is a BN or an SNN: Figure 1 needs the runs of +sweep=figure1")
     figure = new_figure(0.6 + 3.3 * len(datasets), 3.6)
@@ -36,17 +36,15 @@ def figure1(tables: Tables) -> Figure:
     return figure
 
 
-def _paper_order(dataset: str) -> tuple[bool, str]:
-    return (not dataset.endswith("mnist"), dataset)  # MNIST on the left, as in the paper
-
-
 def _draw(ax: Axes, curves: SeedCurves, network: str, depth: int, rank: int, num_depths: int) -> None:
     if not curves.seeds:
         return
     colour = shade(network, rank, num_depths)
     mean_T = curves.logs_RT.mean(axis=0)
     total = len(curves.seeds) + len(curves.diverged)
-    label = f"{network} {depth}" + (f" ({len(curves.seeds)} of {total} seeds)" if curves.diverged else "")
+    label = f"{network}, {depth} layers" + (f" ({len(curves.seeds)} of {total} seeds)" if curves.diverged else "")
+    # Averaging hides roughness (by the square root of the number of seeds), so one seed is drawn as it is.
+    ax.plot(curves.steps_T, curves.errors_RT[0], color=colour, linewidth=0.5, alpha=0.8)
     marker_gap = max(1, len(mean_T) // 6)
     ax.plot(
         curves.steps_T,

@@ -7,13 +7,17 @@ In: Tables. Out: a matplotlib figure of the deepest cell of each network; values
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from selfnorm.analysis.coordinates import reference_cells
-from selfnorm.analysis.figures.style import dataset_title, new_figure
+from selfnorm.analysis.coordinates import dataset_title, paper_order, reference_cells
+from selfnorm.analysis.curves import seed_curves
+from selfnorm.analysis.figures.style import new_figure
 from selfnorm.analysis.results import Tables
 
+_MAP = "PuOr_r"  # purple below, orange above: told apart by colour-blind readers too
 _NETWORKS = ("SNN", "BN")
 _COLUMNS = {
     "activation_mean": "mean of the activations",
@@ -28,7 +32,7 @@ def moments_figure(tables: Tables) -> Figure:
     """
     cells = pd.concat([reference_cells(tables.cells, network) for network in _NETWORKS])
     cells = cells[cells["cell"].isin(tables.moments["cell"])]
-    datasets = sorted(cells["dataset"].unique(), reverse=True)
+    datasets = sorted(cells["dataset"].unique(), key=paper_order)
     if not datasets:
         raise ValueError("no moments of a BN or SNN network: record them in the runs (moments.csv)")
     rows = [(dataset, column) for dataset in datasets for column in _COLUMNS]
@@ -36,21 +40,25 @@ def moments_figure(tables: Tables) -> Figure:
     axes = figure.subplots(len(rows), len(_NETWORKS), squeeze=False)
     for row, (dataset, column) in enumerate(rows):
         here = cells[cells["dataset"] == dataset]
-        deepest = here[here["depth"] == here["depth"].max()]
-        grids = {
-            n: _grid(tables.moments, deepest.loc[deepest["network"] == n, "cell"], column) for n in _NETWORKS
-        }
-        norm = _norm(column, [grid.to_numpy() for grid in grids.values()])
-        for ax, network in zip(axes[row], _NETWORKS, strict=True):
-            _draw(ax, grids[network], norm, f"{dataset_title(dataset)}: {network}, {_COLUMNS[column]}")
-        figure.colorbar(axes[row][0].collections[0] if grids["SNN"].size else axes[row][1].collections[0],
-                        ax=list(axes[row]), pad=0.01, aspect=12)  # fmt: skip
+        deepest = here[here["depth"] == here["depth"].max()].set_index("network")["cell"]
+        grids = [_grid(tables, deepest.get(network), column) for network in _NETWORKS]
+        norm = _norm(column, [grid.to_numpy() for grid in grids])
+        for ax, network, grid in zip(axes[row], _NETWORKS, grids, strict=True):
+            _draw(ax, grid, norm, f"{dataset_title(dataset)}: {network}, {_COLUMNS[column]}")
+        bar = figure.colorbar(ScalarMappable(norm, _MAP), ax=list(axes[row]), pad=0.01, aspect=12)
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        bar.ax.yaxis.set_minor_formatter(NullFormatter())
+        if column.endswith("variance"):
+            bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     return figure
 
 
-def _grid(moments: pd.DataFrame, cells: pd.Series, column: str) -> pd.DataFrame:
-    """Layers by steps, the mean over seeds; empty when the network has no cell."""
-    rows = moments[moments["cell"].isin(cells)]
+def _grid(tables: Tables, cell: str | None, column: str) -> pd.DataFrame:
+    """Layers by steps, the mean over the seeds that did not diverge; empty when the network has no cell."""
+    if cell is None:
+        return pd.DataFrame()
+    rows = tables.moments[tables.moments["cell"] == cell]
+    rows = rows[rows["seed"].isin(seed_curves(tables, cell).seeds)]
     return rows.pivot_table(index="layer", columns="step", values=column, aggfunc="mean")
 
 
@@ -75,7 +83,7 @@ def _draw(ax: Axes, grid: pd.DataFrame, norm: Normalize, title: str) -> None:
     # Recorded steps are log-spaced: equal columns, labelled with their step, keep the first ones visible.
     columns = np.arange(grid.shape[1] + 1) - 0.5
     layers = np.append(grid.index.to_numpy() - 0.5, grid.index[-1] + 0.5)
-    ax.pcolormesh(columns, layers, grid.to_numpy(), norm=norm, cmap="PuOr_r", rasterized=True)
+    ax.pcolormesh(columns, layers, grid.to_numpy(), norm=norm, cmap=_MAP, rasterized=True)
     shown = np.unique(np.linspace(0, grid.shape[1] - 1, min(8, grid.shape[1])).round().astype(int))
     ax.set_xticks(shown, [f"{grid.columns[i]:,}" for i in shown], fontsize=6.5)
     ax.set_xlabel("update steps")

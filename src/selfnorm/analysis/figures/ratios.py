@@ -3,13 +3,15 @@
 In: the tables of comparison.compare and causes.causes. Out: matplotlib figures, log axis, a line at 1.
 """
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from selfnorm.analysis.figures.style import dataset_title, new_figure, shade
+from selfnorm.analysis.coordinates import dataset_title
+from selfnorm.analysis.figures.style import MARKERS, new_figure, shade
 from selfnorm.analysis.statistics import FLUCTUATION, MATCHED, OF_ERROR, SPEED
 
 # statistic: (label, marker, filled); shape and filling tell them apart without colour.
@@ -18,14 +20,13 @@ _FLUCTUATIONS = {
     MATCHED: ("log error, equal levels", "D", False),
     OF_ERROR: ("error itself", "s", False),
 }
+_REACH = (1e-3, 1e4)
 _COLOURS = ("#053061", "#4393c3", "#777777")
 
 
 def fluctuation_figure(comparison: pd.DataFrame) -> Figure:
-    """Left: how many times BN fluctuates more; right: how many times the updates it needs. One row per
-    cell.
-    """
-    cells = comparison[["dataset", "depth"]].drop_duplicates().sort_values(["dataset", "depth"])
+    """Left: how many times more BN fluctuates; right: how many times the updates it needs. A row a cell."""
+    cells = comparison[["dataset", "depth"]].drop_duplicates()
     places = {(c.dataset, c.depth): y for y, c in enumerate(reversed(list(cells.itertuples())))}
     figure = new_figure(7.0, 1.35 + 0.42 * len(places))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
@@ -36,10 +37,10 @@ def fluctuation_figure(comparison: pd.DataFrame) -> Figure:
     speed = comparison[comparison["statistic"] == SPEED]
     y = [float(places[key]) for key in zip(speed["dataset"], speed["depth"], strict=True)]
     _points(right, speed, y, label="steps to level", marker="o", filled=True, colour=_COLOURS[0])
-    titles = ("fluctuation of training error", "updates to the same error")
-    for ax, title in zip((left, right), titles, strict=True):
-        _dress(ax, f"{title}, BN / SNN", "→ BN fluctuates more" if ax is left else "→ SNN learns faster")
-    left.set_yticks(list(places.values()), [f"{dataset_title(d)}, depth {k}" for d, k in places])
+    shown = comparison[comparison["statistic"].isin(_FLUCTUATIONS)]
+    _dress(left, "fluctuation of training error, BN / SNN", "→ BN fluctuates more", shown)
+    _dress(right, "updates to the same error, BN / SNN", "→ SNN learns faster", speed)
+    left.set_yticks(list(places.values()), [f"{dataset_title(str(d))}, depth {k}" for d, k in places])
     left.set_ylim(-0.6, len(places) - 0.4)
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
@@ -47,50 +48,55 @@ def fluctuation_figure(comparison: pd.DataFrame) -> Figure:
 
 
 def causes_figure(causes: pd.DataFrame, statistic: str = FLUCTUATION) -> Figure:
-    """A forest plot: fluctuation of each control over that of its reference. Raises ValueError if there are
-    none.
-    """
+    """A forest plot: fluctuation of control over reference. Raises ValueError if there are none."""
     if causes.empty:
         raise ValueError("no controls: run +sweep=causes")
     rows = causes[causes["statistic"] == statistic]
-    groups = list(rows.groupby(["dataset", "depth", "reference"], sort=True))
+    groups = list(rows.groupby(["dataset", "depth", "reference"], sort=False))
     heights = [len(group) for _, group in groups]
-    figure = new_figure(6.4, 0.6 + sum(0.26 * h + 0.5 for h in heights))
-    axes = figure.subplots(
-        len(groups), 1, squeeze=False, sharex=True, height_ratios=[h + 0.8 for h in heights]
-    )
+    figure = new_figure(6.8, 0.6 + sum(0.26 * h + 0.5 for h in heights))
+    axes = figure.subplots(len(groups), 1, squeeze=False, sharex=True, height_ratios=[h + 0.8 for h in heights])
     for ax, (key, group) in zip(axes[:, 0], groups, strict=True):
-        dataset, depth, reference = key
-        y = list(map(float, range(len(group) - 1, -1, -1)))
-        colour = "#{:02x}{:02x}{:02x}".format(*(round(255 * c) for c in shade(str(reference), 0, 1)[:3]))
-        _points(ax, group, y, label="", marker="o" if reference == "SNN" else "s", filled=True, colour=colour)
-        ax.set_yticks(y, list(group["control"]))
-        ax.set_ylim(-0.7, len(group) - 0.3)
-        _dress(ax, f"{dataset_title(str(dataset))}, depth {depth}: control / {reference}", "")
+        dataset, depth, reference = map(str, key)
+        _forest(ax, group.sort_values("ratio"), reference)
+        _dress(ax, f"{dataset_title(dataset)}, depth {depth}: control / {reference}", "", rows)
     axes[-1, 0].set_xlabel("ratio of the fluctuation of log training error")
     return figure
+
+
+def _forest(ax: Axes, group: pd.DataFrame, reference: str) -> None:
+    y = [float(place) for place in range(len(group))]
+    colour = mpl.colors.to_hex(shade(reference, 0, 1))
+    _points(ax, group, y, label="", marker=MARKERS.get(reference, "D"), filled=True, colour=colour)
+    ax.set_yticks(y, list(group["control"]))
+    ax.set_ylim(-0.7, len(group) - 0.3)
+    for place, ratio, low, high in zip(y, group["ratio"], group["low"], group["high"], strict=True):
+        if not np.isnan(ratio):
+            text = f"{ratio:.2f} ({low:.2f} to {high:.2f})"
+            ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center", fontsize=7)
 
 
 def _points(
     ax: Axes, rows: pd.DataFrame, y: list[float], *, label: str, marker: str, filled: bool, colour: str
 ) -> None:
     ratio = rows["ratio"].to_numpy()
-    errors = np.abs(np.stack([ratio - rows["low"], rows["high"] - ratio]))
+    errors = np.abs(np.stack([ratio - rows["low"], np.minimum(rows["high"], 1e9) - ratio]))
     face = colour if filled else "white"
     ax.errorbar(
         ratio, y, xerr=errors, fmt=marker, color=colour, markerfacecolor=face, markersize=4.5, linewidth=1.2,
         capsize=2, label=label,
     )  # fmt: skip
-    for place, value, reason in zip(y, ratio, rows["note"], strict=True):
-        if np.isnan(value):
-            ax.text(1, place, f" no number: {reason[:40]}", fontsize=5.5, va="center", color="0.4")
+    for place in np.asarray(y)[np.isnan(ratio)]:
+        ax.text(1, place, "  no number: see the report", fontsize=6, va="center", color="0.3")
 
 
-def _dress(ax: Axes, title: str, arrow: str) -> None:
+def _dress(ax: Axes, title: str, arrow: str, rows: pd.DataFrame) -> None:
     ax.set_xscale("log")
     ax.axvline(1, color="0.3", linewidth=0.9, zorder=0)
-    low, high = ax.get_xlim()
-    ax.set_xlim(min(low, 0.8), max(high, 1.25))
+    # From the data, since a shared axis would keep the limits of its first panel; there may be no number at all,
+    # and two seeds give intervals over many decades, which are cut where they would hide the rest.
+    ends = np.clip(np.append(rows[["low", "high"]].to_numpy().ravel(), [0.8, 1.25]), *_REACH)
+    ax.set_xlim(np.nanmin(ends) / 1.1, np.nanmax(ends) * 1.1)
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())

@@ -6,13 +6,13 @@ In: a matplotlib figure. Out: PDF, PNG and SVG files without dates or random ide
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 FORMATS = ("pdf", "png", "svg")
-NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "digits": "digits", "fashion_mnist": "Fashion-MNIST"}
 # RdBu at its ends: red SNN and blue BN stay apart for colour-blind readers; darker means deeper.
 _SHADES = {"SNN": (0.25, 0.13, 0.02), "BN": (0.77, 0.88, 0.98)}
 LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
@@ -23,7 +23,7 @@ LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
 )
 MARKERS = {"SNN": "o", "BN": "s"}
 
-_STYLE = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
     "font.size": 8.0,
     "axes.titlesize": 9.0,
@@ -35,7 +35,7 @@ _STYLE = {
     "grid.linewidth": 0.5,
     "legend.frameon": False,
     "svg.hashsalt": "selfnorm",  # else every SVG has identifiers of its own
-    "svg.fonttype": "none",
+    "svg.fonttype": "path",  # the same look where DejaVu is not installed
     "pdf.fonttype": 42,
     "figure.dpi": 100.0,
     "savefig.dpi": 200.0,
@@ -62,6 +62,8 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write `name` as PDF, PNG and SVG; equal figures give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # the layout is found now: else each format finds it again, slowly
     dateless = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
     paths = []
     for kind in FORMATS:
@@ -72,9 +74,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 
 def shade(network: str, rank: int, num_depths: int) -> tuple[float, float, float, float]:
-    """Colour of a network at the rank-th of its depths, darkest for the deepest; grey for any other
-    network.
-    """
+    """Colour of a network at the rank-th of its depths, darkest for the deepest; grey if not BN or SNN."""
     if network not in _SHADES:
         return mpl.colormaps["gray"](0.6 * (1 - (rank + 1) / num_depths))
     shades = _SHADES[network]
@@ -85,7 +85,3 @@ def shade(network: str, rank: int, num_depths: int) -> tuple[float, float, float
 def line(rank: int) -> str | tuple[int, tuple[float, ...]]:
     """Line style of the rank-th depth, so that depths can be told apart without colour."""
     return LINES[rank % len(LINES)]
-
-
-def dataset_title(name: str) -> str:
-    return NAMES.get(name, name)

@@ -1,0 +1,192 @@
+"""What a reader sees: pictures that can be made again to the byte, tables, and messages of bad input."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_runs import SCRIPT, config, errors, write_causes, write_figure1, write_run
+from matplotlib.colors import to_rgb
+
+from selfnorm.analysis import report
+from selfnorm.analysis.causes import causes
+from selfnorm.analysis.comparison import compare
+from selfnorm.analysis.figures.errors import figure1
+from selfnorm.analysis.figures.moments import moments_figure
+from selfnorm.analysis.figures.ratios import causes_figure, fluctuation_figure
+from selfnorm.analysis.figures.style import house_style, line, shade
+from selfnorm.analysis.markup import latex_table, markdown_table
+from selfnorm.analysis.results import Tables
+from selfnorm.analysis.runs import load_runs
+
+
+def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["report.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    assert isinstance(stop.value.code, int)
+    return stop.value.code
+
+
+def test_a_second_process_rebuilds_every_file_to_the_byte_and_loads_no_torch(
+    report_folder: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['report.py', {str(report_folder)!r}, '--rebuild', '--out', {str(tmp_path)!r}]\n"
+        f"try: runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
+        "except SystemExit as stop: assert stop.code == 0, stop.code\n"
+        "assert not {'torch', 'pytorch_lightning', 'hydra'} & set(sys.modules)\n"
+    )
+    # Another hash seed and another day: nothing of either may reach the files.
+    environment = os.environ | {"PYTHONHASHSEED": "123", "SOURCE_DATE_EPOCH": "1000000000"}
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment, stdout=subprocess.PIPE)
+    names = sorted(p.name for p in report_folder.iterdir())
+    assert names == sorted(p.name for p in tmp_path.iterdir())
+    assert {f"figure1.{kind}" for kind in ("pdf", "png", "svg")} <= set(names)
+    for name in names:
+        assert (report_folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
+
+
+def test_figure1_has_a_log_axis_and_a_line_per_cell(tables: Tables) -> None:
+    with house_style():
+        (ax,) = figure1(tables).axes
+    assert ax.get_yscale() == "log"
+    assert ax.get_xlabel() == "update steps"
+    lines = {str(drawn.get_label()): drawn for drawn in ax.lines}
+    assert {name for name in lines if not name.startswith("_")} == {
+        f"{n}, {d} layers" for n in ("BN", "SNN") for d in (8, 16, 32)
+    }
+    curves = tables.curves[(tables.curves["network"] == "BN") & (tables.curves["split"] == "train")]
+    curves = curves[curves["depth"] == 32]
+    expected = np.exp(np.log(curves["loss"]).groupby(curves["step"]).mean())
+    np.testing.assert_allclose(lines["BN, 32 layers"].get_ydata(), expected, rtol=1e-12)
+
+
+def test_two_data_sets_give_two_panels_with_mnist_on_the_left(tmp_path: Path) -> None:
+    write_figure1(tmp_path, seeds=2, epochs=5, records=2)
+    with house_style():
+        assert [ax.get_title() for ax in figure1(load_runs(tmp_path)).axes] == ["MNIST", "CIFAR-10"]
+
+
+def test_depths_can_be_told_apart_without_colour() -> None:
+    assert len({line(rank) for rank in range(4)}) == 4
+
+
+def test_bn_is_blue_snn_is_red_and_deeper_is_darker() -> None:
+    for rank in range(3):
+        red, _, blue = to_rgb(shade("BN", rank, 3))
+        assert blue > red
+        red, _, blue = to_rgb(shade("SNN", rank, 3))
+        assert red > blue
+    for network in ("BN", "SNN", "LN"):
+        assert sum(shade(network, 0, 3)[:3]) > sum(shade(network, 1, 3)[:3]) > sum(shade(network, 2, 3)[:3])
+
+
+def test_ratio_figures_show_every_interval_whole(tables: Tables, tmp_path: Path) -> None:
+    write_causes(tmp_path)
+    table, comparison = causes(load_runs(tmp_path)), compare(tables)
+    with house_style():
+        forest, ratios = causes_figure(table), fluctuation_figure(comparison)
+    for ax in (*forest.axes, *ratios.axes):
+        assert ax.get_xscale() == "log"
+        low, high = ax.get_xlim()
+        for container in ax.containers:
+            drawn = [s[:, 0] for bars in container.lines[2] for s in bars.get_segments() if len(s)]
+            assert low < np.min(drawn) < np.max(drawn) < high
+    with pytest.raises(ValueError, match="no controls"):
+        causes_figure(pd.DataFrame())
+
+
+def test_ratio_figure_without_any_number_says_so(tmp_path: Path) -> None:
+    write_figure1(tmp_path, datasets=("mnist",), seeds=1, epochs=12, records=2)
+    with house_style():
+        figure = fluctuation_figure(compare(load_runs(tmp_path)))
+        figure.draw_without_rendering()
+    assert {text.get_text().strip() for ax in figure.axes for text in ax.texts} == {"no number: see the report"}
+
+
+def test_moments_figure_has_a_panel_per_moment_and_network(tables: Tables) -> None:
+    with house_style():
+        axes = [ax for ax in moments_figure(tables).axes if ax.get_title()]
+    assert [ax.get_title() for ax in axes] == [
+        f"MNIST: {network}, {moment} of the activations" for moment in ("mean", "variance") for network in ("SNN", "BN")
+    ]
+    drawn = axes[3].collections[0].get_array().reshape(32, -1)
+    rows = tables.moments[(tables.moments["network"] == "BN") & (tables.moments["depth"] == 32)]
+    last = rows[(rows["layer"] == 32) & (rows["step"] == rows["step"].max())]
+    assert drawn[-1, -1] == pytest.approx(last["activation_variance"].mean())
+
+
+def test_report_names_numbers_verdicts_and_provenance(report_folder: Path) -> None:
+    text = (report_folder / "report.md").read_text()
+    for part in (
+        "2.13.0",
+        "0123abc",
+        "MNIST, depth 32, BN fluctuates more: holds",
+        "n = 6 against 6",
+        "smallest reachable",
+        "scripts/report.py",
+    ):
+        assert part in text
+    assert "nan" not in text.lower().replace("nano", "")
+    table = (report_folder / "comparison.md").read_text().splitlines()
+    assert len(table) == 2 + 3
+    assert table[0].count("|") == table[2].count("|")
+    tex = (report_folder / "comparison.tex").read_text()
+    assert tex.startswith(r"\begin{tabular}{l")
+    assert tex.count(r"\\") == 1 + 3
+
+
+def test_report_lists_what_was_left_out_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_figure1(tmp_path / "runs", datasets=("mnist",), epochs=12, records=2)
+    rng = np.random.default_rng(0)
+    made = errors(rng, seeds=6, epochs=12, noise=0.1, rate=0.5)
+    write_run(tmp_path / "runs" / "figure1" / "live", config(depth=64), made, state="running")
+    write_run(tmp_path / "runs" / "figure1" / "lost", config(depth=128), made, diverged={"4": 300})
+    (tmp_path / "runs" / "figure1" / "broken").mkdir()
+    (tmp_path / "runs" / "figure1" / "broken" / "summary.json").write_text("{}")
+    monkeypatch.setattr(report, "save", lambda *_: [])  # the words are under test, the pictures are slow
+    report.make_report(load_runs(tmp_path / "runs"), tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "figure1/live: running, not in the statistics" in text
+    assert "figure1/lost: seed 4 diverged at step 300, left out of every number and picture" in text
+    assert "figure1/broken: no config.yaml" in text
+    assert "causes: no controls: run +sweep=causes" in text
+
+
+def test_tables_escape_what_markdown_and_latex_read_as_their_own() -> None:
+    table = pd.DataFrame({"a_b": ["x|y", "5 % → 6"]})
+    assert r"| x\|y |" in markdown_table(table)
+    assert r"5 \% $\rightarrow$ 6" in latex_table(table)
+    assert r"a\_b" in latex_table(table)
+
+
+def test_bad_input_is_one_line_and_exit_code_two(
+    runs_root: Path, report_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    bad = [
+        ((tmp_path / "nowhere", "--out", tmp_path / "o"), "is not a folder"),
+        ((tmp_path, "--out", tmp_path / "o"), "train first"),
+        ((tmp_path, "--rebuild"), "has no cells.csv"),
+        ((runs_root,), "--out is missing"),
+        ((runs_root, "--tag", "typo", "--out", tmp_path / "o"), "tags there: figure1"),
+        ((report_folder, "--tag", "figure1"), "--tag selects runs"),
+        ((report_folder, "--out", tmp_path / "o", "--skip", "1.5"), "skip must be from 0 to below 1"),
+    ]
+    for arguments, message in bad:
+        assert run_script(monkeypatch, *arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+
+
+def test_script_prints_the_verdicts_and_where_the_report_is(report_folder: Path) -> None:
+    lines = (report_folder.parent / "output.txt").read_text().splitlines()
+    assert len(lines) == 3 * 2 + 1  # depths, parts of the claim
+    assert lines[-2].startswith("MNIST, depth 32, SNN learns faster: holds.")
+    assert lines[-1] == f"wrote {report_folder}/report.md"
