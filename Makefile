@@ -4,12 +4,25 @@ READY := .venv/.ready
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow test-network lint lock clean
+# Of figure1; DATASETS=digits needs no download, SCALE=paper wants a GPU and days
+DATASETS ?= mnist,cifar10
+SCALE ?= preview
+comma := ,
+TAG := figure1-$(SCALE)$(if $(filter-out mnist$(comma)cifar10,$(DATASETS)),-$(subst $(comma),-,$(DATASETS)))
+
+.PHONY: help setup figure1 results train test test-slow test-network lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## virtual environment with the locked versions
+
+figure1: $(READY)  ## the paper's Figure 1: train its cells, analyse, draw, report (DATASETS=digits, SCALE=preview)
+	$(RUN) train.py +sweep=figure1 dataset=$(DATASETS) scale=$(SCALE) tag=$(TAG) $(ARGS)
+	$(RUN) scripts/report.py runs --tag $(TAG) --out runs/$(TAG)/report
+
+results: $(READY)  ## rebuild the published pictures and tables from the committed data
+	for folder in docs/results/*/; do $(RUN) scripts/report.py $$folder --rebuild || exit 1; done
 
 train: $(READY)  ## a 32-layer SELU network on MNIST, four seeds (ARGS="..." adds overrides)
 	$(RUN) train.py +experiment=selu_deep $(ARGS)

@@ -6,24 +6,14 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from composed import compose_job
 
 from selfnorm import config
 
-ROOT = Path(__file__).parents[1]
 os.environ["WANDB_MODE"] = "offline"  # no test may reach a server
-
-
-def compose_job(*overrides: str) -> config.Job:
-    """The job that `python train.py <overrides>` would run."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        composed: Any = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
-    return config.parse_job(composed)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, one core each
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from composed import ROOT
 
 SMOKE = ("dataset=digits", "scale=smoke", "+experiment=selu_deep")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, compose_job
+from composed import ROOT, compose_job
 
 from selfnorm import config
 from selfnorm.data.catalogue import DATASETS

@@ -24,7 +24,7 @@ def config(
         "normalization": {"name": "batch", "position": "after"} if bn else {"name": "none"},
         "dropout": {"name": "none"},
         "optimizer": {"name": "sgd", "lr": 1e-5},
-        "training": {"batch_size": 128, "epochs": 100, "loss": "sum", "error_mode": "train"},
+        "training": {"batch_size": 128, "error_batch_size": 128, "epochs": 100, "loss": "sum", "error_mode": "train"},
         "tag": tag,
         "scale": "preview",
     }

@@ -38,10 +38,8 @@ def coordinates(config: Mapping[str, Any]) -> dict[str, Any]:
     normalization = str(_key(config, "normalization.name", "none"))
     dropout = str(_key(config, "dropout.name", "none"))
     batch_size = int(_key(config, "training.batch_size"))
-    # Missing means "as in training", so that a batch-size control differs in one axis only.
-    error_batch_size = _whole(config, "training.error_batch_size")
-    if not pd.isna(error_batch_size) and error_batch_size == batch_size:
-        error_batch_size = pd.NA
+    # As a number even where it is training's own: a batch-size control that keeps it differs in one axis only
+    error_batch_size = int(_key(config, "training.error_batch_size", None) or batch_size)
     gain = _key(config, "model.gain", None)
     row = {
         "dataset": str(_key(config, "dataset.name")),

@@ -34,9 +34,7 @@ class ReplicaBatches:
         data, trainer = self.datamodule, self.datamodule.trainer
         assert trainer is not None
         split = data.splits.train
-        order_RN = epoch_order(len(split.y_N), seeds=data.seeds, epoch=trainer.current_epoch).to(
-            split.y_N.device
-        )
+        order_RN = epoch_order(len(split.y_N), seeds=data.seeds, epoch=trainer.current_epoch).to(split.y_N.device)
         share = data.batch_size // trainer.world_size
         for batch in range(len(self)):
             start = batch * data.batch_size + trainer.global_rank * share

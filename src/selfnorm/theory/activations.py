@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import erf, expit
+from scipy.special import expit, ndtr
 
 from selfnorm.theory.quadrature import Array, Function, Moments, expectation, moments
 from selfnorm.theory.selu import ALPHA_01, LAMBDA_01, Selu
@@ -63,10 +63,6 @@ def _normal_density(z: Array) -> Array:
     return np.exp(-np.minimum(z**2, 1400.0) / 2) / np.sqrt(2 * np.pi)
 
 
-def _normal_cdf(z: Array) -> Array:
-    return (1 + erf(z / np.sqrt(2))) / 2
-
-
 def _sech_squared(z: Array) -> Array:
     return 4 * expit(2 * z) * expit(-2 * z)  # 1 - tanh^2 would cancel where tanh saturates
 
@@ -82,15 +78,10 @@ _ACTIVATIONS: dict[str, Callable[[], Activation]] = {
         lambda z: np.where(z > 0, z, LEAKY_SLOPE * z),
         lambda z: np.where(z > 0, 1.0, LEAKY_SLOPE),
     ),
-    "gelu": lambda: Pointwise(
-        "gelu", lambda z: z * _normal_cdf(z), lambda z: _normal_cdf(z) + z * _normal_density(z)
-    ),
-    "silu": lambda: Pointwise(
-        "silu", lambda z: z * expit(z), lambda z: expit(z) * (1 + z * expit(-z))
-    ),
+    "gelu": lambda: Pointwise("gelu", lambda z: z * ndtr(z), lambda z: ndtr(z) + z * _normal_density(z)),
+    "silu": lambda: Pointwise("silu", lambda z: z * expit(z), lambda z: expit(z) * (1 + z * expit(-z))),
     "tanh": lambda: Pointwise("tanh", np.tanh, _sech_squared),
     "sigmoid": lambda: Pointwise("sigmoid", expit, lambda z: expit(z) * expit(-z)),
-    "linear": lambda: Pointwise("linear", lambda z: z, np.ones_like),
 }
 NAMES = tuple(_ACTIVATIONS)
 

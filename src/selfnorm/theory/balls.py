@@ -10,11 +10,11 @@ phi = sqrt(2/(pi y)) e^{-x^2/2y}, the paper's terms.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cache, cached_property
 
-from flint import arb
+from flint import arb, ctx
 
-PRECISION = 96  # bits; every entry point works within `flint.ctx.workprec(PRECISION)`
+PRECISION = 96  # bits; the entry points work within `ctx.workprec(PRECISION)`
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,14 @@ def constant(value: arb) -> Dual:
     return Dual(arb(value), arb(0), arb(0))
 
 
+@cache
 def selu_constants() -> tuple[arb, arb]:
     """alpha and lambda for the fixed point (0, 1) as balls, from their closed forms (paper: Eq. 14)."""
+    with ctx.workprec(PRECISION):
+        return _closed_form_constants()
+
+
+def _closed_form_constants() -> tuple[arb, arb]:
     pi, e, half = arb.pi(), arb(1).exp(), arb(1) / 2
     first, second = half.sqrt().erfc(), arb(2).sqrt().erfc()  # erfc(1/sqrt 2), erfc(sqrt 2)
     alpha = -(2 / pi).sqrt() / (first * half.exp() - 1)
@@ -71,39 +77,55 @@ def selu_constants() -> tuple[arb, arb]:
     return alpha, (1 - first * e.sqrt()) * (2 * pi).sqrt() / inner.sqrt()
 
 
-class MomentBalls(NamedTuple):
-    """Enclosures over a box, with gradients in (x, y): mean mu~, variance nu~ and their derivatives in x and y."""
+class MomentBalls:
+    """Every value of SELU's moments for (x, y) in a box, with gradients in (x, y) (paper: Eq. 4, 5, appendix).
 
-    mean: Dual
-    variance: Dual
-    mean_x: Dual
-    mean_y: Dual
-    variance_x: Dual
-    variance_y: Dual
+    mean mu~, variance nu~ and their derivatives in x and y, each computed when first asked for. y must be positive
+    on the box, or the enclosures are not finite.
+    """
+
+    def __init__(self, x: arb, y: arb, *, alpha: arb, lambda_: arb) -> None:
+        self._x, self._y = Dual(x, arb(1), arb(0)), Dual(y, arb(0), arb(1))
+        self._alpha, self._lambda = alpha, lambda_
+        self._a, self._b, self._c, self._phi = _terms(x, y)
+        self._above = constant(arb(2)) - self._c  # 2 P(z > 0)
+
+    @cached_property
+    def mean(self) -> Dual:
+        halves = self._x * self._above + self._y * self._phi + (self._a - self._c).scaled(self._alpha)
+        return halves.scaled(self._lambda / 2)
+
+    @cached_property
+    def variance(self) -> Dual:
+        x, y = self._x, self._y
+        positive = (x.squared() + y) * self._above + x * y * self._phi
+        negative = (self._b - self._a - self._a + self._c).scaled(self._alpha**2)
+        return (positive + negative).scaled(self._lambda**2 / 2) - self.mean.squared()
+
+    @cached_property
+    def mean_x(self) -> Dual:
+        return (self._a.scaled(self._alpha) + self._above).scaled(self._lambda / 2)
+
+    @cached_property
+    def mean_y(self) -> Dual:
+        return (self._a.scaled(self._alpha) - self._phi.scaled(self._alpha - 1)).scaled(self._lambda / 4)
+
+    @cached_property
+    def variance_x(self) -> Dual:
+        positive = self._x * self._above + self._y * self._phi
+        second = ((self._b - self._a).scaled(self._alpha**2) + positive).scaled(self._lambda**2)
+        return second - (self.mean * self.mean_x).scaled(arb(2))
+
+    @cached_property
+    def variance_y(self) -> Dual:
+        second = (self._b + self._b - self._a).scaled(self._alpha**2) + self._above
+        return second.scaled(self._lambda**2 / 2) - (self.mean * self.mean_y).scaled(arb(2))
 
 
-def moment_balls(x: arb, y: arb, *, alpha: arb, lambda_: arb) -> MomentBalls:
-    """Every value of SELU's moments for (x, y) in the box; y must be positive on it (paper: Eq. 4, 5, appendix)."""
-    X, Y = Dual(x, arb(1), arb(0)), Dual(y, arb(0), arb(1))
-    a, b, c, phi = _terms(x, y)
-    one = constant(arb(1))
-    a2, scale, scale2 = alpha**2, lambda_ / 2, lambda_**2 / 2
-    above = one + one - c  # 2 P(z > 0)
-    g = Y * phi
-    mean = (X * above + g + (a - c).scaled(alpha)).scaled(scale)
-    second = ((X.squared() + Y) * above + X * g + (b - a - a + c).scaled(a2)).scaled(scale2)
-    mean_x = (a.scaled(alpha) + above).scaled(scale)
-    mean_y = (a.scaled(alpha) - phi.scaled(alpha - 1)).scaled(scale / 2)
-    second_x = ((b - a).scaled(a2) + X * above + g).scaled(2 * scale2)
-    second_y = ((b + b - a).scaled(a2) + above).scaled(scale2)
-    return MomentBalls(
-        mean=mean,
-        variance=second - mean.squared(),
-        mean_x=mean_x,
-        mean_y=mean_y,
-        variance_x=second_x - (mean * mean_x).scaled(arb(2)),
-        variance_y=second_y - (mean * mean_y).scaled(arb(2)),
-    )
+def selu_balls(x: arb, y: arb) -> MomentBalls:
+    """The moments of the paper's SELU, the one with the fixed point (0, 1)."""
+    alpha, lambda_ = selu_constants()
+    return MomentBalls(x, y, alpha=alpha, lambda_=lambda_)
 
 
 def _terms(x: arb, y: arb) -> tuple[Dual, Dual, Dual, Dual]:

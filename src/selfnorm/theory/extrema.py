@@ -42,9 +42,10 @@ def ball(interval: Interval) -> arb:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A box that may hold the maximum, an upper bound of the quantity on it, and the side to cut."""
+    """A box that may hold the maximum, an upper bound on it, a lower bound at its centre, and the side to cut."""
 
     upper: arb
+    centre: arb
     box: Box
     cut_x: bool
 
@@ -64,10 +65,8 @@ def maximum(quantity: Quantity, boxes: Iterable[Box], *, tolerance: float = 1e-1
         for box in pending:
             candidate = _examine(quantity, box)
             num_boxes += 1
-            x, y = ((side[0] + side[1]) / 2 for side in candidate.box)
-            value = quantity(arb(x), arb(y)).value.lower()
-            if value > lower:
-                lower, x_best, y_best = value, x, y
+            if candidate.centre > lower:
+                lower, (x_best, y_best) = candidate.centre, _middle(candidate.box)
             heapq.heappush(heap, candidate)
         if heap[0].upper - lower <= tolerance:
             return Extremum(lower, heap[0].upper, x_best, y_best, num_boxes)
@@ -91,10 +90,17 @@ def _examine(quantity: Quantity, box: Box) -> _Candidate:
         if smaller == box:
             break
         box = smaller
-    rise_x, rise_y = whole.dx * (x - x.mid()), whole.dy * (y - y.mid())
-    mean_value = quantity(x.mid(), y.mid()).value + rise_x + rise_y
-    uppers = [bound for bound in (whole.value.upper(), mean_value.upper()) if bound.is_finite()]
-    return _Candidate(min(uppers, default=arb.pos_inf()), box, bool(rise_x.rad() > rise_y.rad()))
+    x_centre, y_centre = (arb(coordinate) for coordinate in _middle(box))
+    centre = quantity(x_centre, y_centre).value
+    rise_x, rise_y = whole.dx * (x - x_centre), whole.dy * (y - y_centre)
+    uppers = [bound.upper() for bound in (whole.value, centre + rise_x + rise_y) if bound.is_finite()]
+    upper = min(uppers, default=arb.pos_inf())
+    return _Candidate(upper, centre.lower(), box, bool(rise_x.rad() > rise_y.rad()))
+
+
+def _middle(box: Box) -> tuple[fmpq, fmpq]:
+    (x0, x1), (y0, y1) = box
+    return (x0 + x1) / 2, (y0 + y1) / 2
 
 
 def _uphill(side: Interval, slope: arb) -> Interval:

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from selfnorm.theory.activations import Activation
 from selfnorm.theory.moment_map import layer_jacobian, layer_map, second_moment_map, second_moment_slope
 from selfnorm.theory.quadrature import Array
-from selfnorm.theory.selu import Selu, halves
+from selfnorm.theory.selu import Halves, closed_form, halves
 from selfnorm.theory.solver import parameters
 
 
@@ -64,7 +64,7 @@ def find_fixed_points(f: Activation, *, omega: float = 0.0, tau: float = 1.0) ->
     """Fixed points with variance 1e-6 to 1e6, attracting or not, by increasing variance.
 
     Newton's method in (mu, log nu) from a grid of starts: what it finds is fixed to rounding; that it finds all is
-    likely, not proven. Where every variance is fixed (the linear network) it returns single points of the line.
+    likely, not proven. Where a whole line is fixed it returns single points of it.
     """
     mu, log_nu = (start.ravel() for start in STARTS)
     for _ in range(40):
@@ -100,7 +100,7 @@ def find_second_moments(f: Activation, *, tau: float = 1.0) -> list[tuple[float,
     """
     grid = np.linspace(np.log(1e-6), np.log(1e6), 400)
 
-    def growth(log_q: ArrayLike) -> Array:
+    def growth(log_q: Array) -> Array:
         return np.log(second_moment_map(f, np.exp(log_q), tau=tau)) - log_q
 
     values = growth(grid)
@@ -118,21 +118,23 @@ def existence_map(
     """alpha, lambda and rate of the SELU with the fixed point (mu, nu), elementwise; NaN where there is none.
 
     The rate is the spectral radius of the map's Jacobian for a given omega, and the slope of the second-moment map
-    for omega=None (see `selu_for_fixed_point`); the fixed point attracts where it is below one.
+    for omega=None (see `selu_for_fixed_point`); the fixed point attracts where it is below one. For whole grids, in
+    closed form: for variances below 1e-4 solve and classify one by one.
     """
     mu, nu = (np.array(a, float) for a in np.broadcast_arrays(mu, nu))
     second = nu + mu**2
     x, y = (np.zeros_like(mu), tau * second) if omega is None else (omega * mu, tau * nu)
     h = halves(x, y)
-    exists = np.where(mu > 0, h.p**2 * second > mu**2 * h.pp, h.q**2 * second > mu**2 * h.qq) | (mu == 0)
+    first, square = np.where(mu > 0, h.p, h.q), np.where(mu > 0, h.pp, h.qq)
+    exists = first**2 * second > (1 + 1e-10) * mu**2 * square  # closer to the limit doubles do not tell alpha
     alpha, lambda_, rate = (np.full(mu.shape, np.nan) for _ in range(3))
-    four = (half[exists] for half in (h.p, h.pp, h.q, h.qq))
-    alpha[exists], lambda_[exists] = parameters(mu[exists], second[exists], *four, sqrt=np.sqrt)
-    for i in zip(*np.nonzero(exists), strict=True):
-        f = Selu(alpha[i], lambda_[i])
-        if omega is None:
-            rate[i] = abs(second_moment_slope(f, second[i], tau=tau))
-        else:
-            jacobian = layer_jacobian(f, mu[i], nu[i], omega=omega, tau=tau)
-            rate[i] = np.abs(np.linalg.eigvals(jacobian)).max()
+    h = Halves(*(half[exists] for half in h))
+    alpha[exists], lambda_[exists] = parameters(mu[exists], second[exists], h.p, h.pp, h.q, h.qq, sqrt=np.sqrt)
+    m = closed_form(h, alpha[exists], lambda_[exists])
+    if omega is None:
+        rate[exists] = np.abs(tau * (m.variance_y + 2 * m.mean * m.mean_y))
+    else:
+        rows = [omega * m.mean_x, tau * m.mean_y, omega * m.variance_x, tau * m.variance_y]
+        eigenvalues = np.linalg.eigvals(np.stack(rows, axis=-1).reshape(-1, 2, 2))
+        rate[exists] = np.abs(eigenvalues).max(axis=-1)
     return alpha, lambda_, rate

@@ -54,9 +54,9 @@ def layer_jacobian(
     Raises ValueError like `layer_map`.
     """
     m = f.moments(*_pre_activation(mu, nu, omega, tau))
-    columns = m.mean_x * omega, m.mean_y * tau, m.variance_x * omega, m.variance_y * tau
-    flat = np.stack(np.broadcast_arrays(*columns), axis=-1)
-    return flat.reshape(flat.shape[:-1] + (2, 2))
+    w, t = np.asarray(omega, float), np.asarray(tau, float)
+    flat = np.stack([m.mean_x * w, m.mean_y * t, m.variance_x * w, m.variance_y * t], axis=-1)
+    return flat.reshape((*flat.shape[:-1], 2, 2))
 
 
 def gradient_gain(

@@ -30,13 +30,13 @@ class LayerMoments(NamedTuple):
 def paper_path(
     f: Activation, mu: float, nu: float, *, depth: int, omega: ArrayLike = 0.0, tau: ArrayLike = 1.0
 ) -> LayerMoments:
-    """The paper's map applied `depth` times from the input's (mu, nu); omega, tau numbers or (layer,) (paper: Eq. 3)."""
+    """The paper's map `depth` times from the input's (mu, nu); omega, tau numbers or (layer,) (paper: Eq. 3)."""
     omega_L, tau_L = np.broadcast_to(omega, depth), np.broadcast_to(tau, depth)
-    rows = []
+    m, v, rows = finite("mu", mu), positive("nu", nu), []
     for omega_l, tau_l in zip(omega_L, tau_L, strict=True):
-        chi = gradient_gain(f, mu, nu, omega=omega_l, tau=tau_l)
-        mu, nu = layer_map(f, mu, nu, omega=omega_l, tau=tau_l)
-        rows.append((mu, nu, chi))
+        chi = gradient_gain(f, m, v, omega=omega_l, tau=tau_l)
+        m, v = layer_map(f, m, v, omega=omega_l, tau=tau_l)
+        rows.append((m, v, chi))
     return LayerMoments(*np.array(rows, float).reshape(depth, 3).T)
 
 
@@ -78,7 +78,8 @@ def per_unit_path(
     for layer, (weight, bias) in enumerate(zip(weights, bias_list, strict=True)):
         if weight.ndim != 2 or weight.shape[1] != m.shape[0] or bias.shape != weight.shape[:1]:
             raise ValueError(
-                f"layer {layer} has weights {weight.shape} and bias {bias.shape}, must be (out, {m.shape[0]}), (out,)"
+                f"layer {layer} has weights {weight.shape} and bias {bias.shape}, "
+                f"must be (out, {m.shape[0]}) and (out,)"
             )
         x, y = weight @ m + bias, weight**2 @ v
         slope_squared = f.slope_squared(x, y)
@@ -101,5 +102,6 @@ def alpha_dropout_gain(f: Selu, rate: float, *, mu: float = 0.0, nu: float = 1.0
 
 
 def backward_gain(chi: Array, *, dropout_gain: float = 1.0) -> Array:
-    """Mean-square gradient at the input of each layer over that at the last layer's output, (layer,) from chi (layer,)."""
-    return np.cumprod((np.asarray(chi, float) * dropout_gain)[::-1])[::-1]
+    """Mean-square gradient at each layer's input over that at the last layer's output; chi and result (layer,)."""
+    factors = np.asarray(chi, float) * dropout_gain
+    return np.asarray(np.cumprod(factors[::-1])[::-1], float)

@@ -19,12 +19,10 @@ from scipy.optimize import brentq
 
 from selfnorm.theory.moment_map import finite, positive
 
-Number = float | str | mpmath.mpf
+Number = float | str  # or mpmath's own
 
 
-def selu_for_fixed_point(
-    mu: float, nu: float, *, omega: float | None = None, tau: float = 1.0
-) -> tuple[float, float]:
+def selu_for_fixed_point(mu: float, nu: float, *, omega: float | None = None, tau: float = 1.0) -> tuple[float, float]:
     """(alpha, lambda) of the SELU whose layer keeps activations of mean mu and variance nu; exact to rounding.
 
     omega=None, the default, is the layer of independent random weights of zero mean: its units' sums of weights are
@@ -58,8 +56,7 @@ def selu_to_digits(
 
 def _solve(mu: Number, nu: Number, omega: Number | None, tau: Number, digits: int) -> tuple[mpmath.mpf, mpmath.mpf]:
     with mpmath.workdps(digits):
-        mu, second, *four = _target(mu, nu, omega, tau)
-        return parameters(mu, second, *four, sqrt=mpmath.sqrt)
+        return parameters(*_target(mu, nu, omega, tau), sqrt=mpmath.sqrt)
 
 
 def parameters(mu: Any, second: Any, p: Any, pp: Any, q: Any, qq: Any, *, sqrt: Callable[[Any], Any]) -> tuple:
@@ -77,10 +74,11 @@ def parameters(mu: Any, second: Any, p: Any, pp: Any, q: Any, qq: Any, *, sqrt: 
 
 def _target(mu: Number, nu: Number, omega: Number | None, tau: Number) -> tuple[mpmath.mpf, ...]:
     """mu, nu + mu^2 and E p, E p^2, E q, E q^2 of the pre-activation, at the working precision."""
-    mu, nu, tau = mpmath.mpf(mu), mpmath.mpf(nu), mpmath.mpf(tau)
-    second = nu + mu**2
-    x, y = (mpmath.mpf(0), second * tau) if omega is None else (mu * mpmath.mpf(omega), nu * tau)
-    return mu, second, *_halves_mp(x, y)
+    mean, variance, squares = mpmath.mpf(mu), mpmath.mpf(nu), mpmath.mpf(tau)
+    second = variance + mean**2
+    if omega is None:
+        return mean, second, *_halves_mp(mpmath.mpf(0), second * squares)
+    return mean, second, *_halves_mp(mean * mpmath.mpf(omega), variance * squares)
 
 
 def _halves_mp(x: mpmath.mpf, y: mpmath.mpf) -> tuple[mpmath.mpf, ...]:

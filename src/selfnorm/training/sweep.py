@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -77,8 +77,7 @@ class SweepProgress(Callback):
 
 def _cells(config: DictConfig) -> list[list[str]]:
     """The overrides of every cell, in the order in which Hydra's basic sweeper takes them."""
-    params = OmegaConf.to_container(config.hydra.sweeper.get("params") or OmegaConf.create({}))
-    assert isinstance(params, dict)
+    params = cast(dict[str, Any], OmegaConf.to_container(config.hydra.sweeper.get("params") or OmegaConf.create({})))
     lines = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
     choices: dict[str, list[str]] = {}
     for override in OverridesParser.create().parse_overrides(lines):

@@ -1,0 +1,26 @@
+"""Draw the theory's pictures: python scripts/theory.py [--out DIR]
+
+Writes map, selu and existence as PNG, SVG and PDF, and activations.md, the table of the activations' fixed points.
+"""
+
+import argparse
+from pathlib import Path
+
+from selfnorm.theory.figures import existence_figure, map_figure, save, selu_figure
+from selfnorm.theory.survey import activation_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw the theory's pictures.")
+    parser.add_argument("--out", type=Path, default=Path("docs/theory"), help="folder for the pictures")
+    out: Path = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    for name, figure in {"map": map_figure(), "selu": selu_figure(), "existence": existence_figure()}.items():
+        save(figure, out / name)
+        print(out / f"{name}.png")
+    (out / "activations.md").write_text(activation_table())
+    print(out / "activations.md")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Jobs composed from conf/, as a user's command line composes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from selfnorm import config
+
+ROOT = Path(__file__).parents[1]
+
+
+def compose_job(*overrides: str) -> config.Job:
+    """The job that `python train.py <overrides>` would run."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        composed: Any = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
+    return config.parse_job(composed)
