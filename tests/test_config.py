@@ -94,10 +94,10 @@ BAD = {
     "activation=relu dropout=alpha": "dropout=alpha keeps the moments of SELU only, not of activation=relu",
     "trainer=ddp_cpu training.batch_size=33": "training.batch_size=33 cannot be shared by 2 processes",
     "dataset=digits dataset.train_limit=2000": "dataset.train_limit=2000: digits has 1280 training samples; use 1 to",
-    "training.batch_size=20000": "training.batch_size=20000: must be 1 to 5000 here",
-    "normalization=batch training.batch_size=1": "training.batch_size=1: must be 2 to 5000 here",
-    "recording.errors_per_epoch=7": "an epoch has 39 batches here; use a divisor of that",
-    "training.error_batch_size=20000": "training.error_batch_size=20000: must be 1 to 5000 here",
+    "training.batch_size=20000": "training.batch_size=20000: must be 1 to 3200 here",
+    "normalization=batch training.batch_size=1": "training.batch_size=1: must be 2 to 3200 here",
+    "recording.errors_per_epoch=7": "an epoch has 25 batches here; use a divisor of that",
+    "training.error_batch_size=20000": "training.error_batch_size=20000: must be 1 to 3200 here",
 }
 
 

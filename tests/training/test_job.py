@@ -17,7 +17,7 @@ from selfnorm import config
 from selfnorm.training import job as job_module
 from selfnorm.training.files import MOMENTS, Table
 from selfnorm.training.job import CheckpointRefused, RunFolderBusy, attempt, run_job
-from selfnorm.training.recording import AllSeedsDiverged, is_recorded
+from selfnorm.training.recording import AllSeedsDiverged, is_recorded, is_validated
 
 Make = Callable[..., config.Job]
 
@@ -189,9 +189,9 @@ def test_training_errors_can_be_taken_within_an_epoch_and_over_fewer_samples(mak
 
 
 def test_recording_is_log_spaced_or_regular() -> None:
-    assert [epoch for epoch in range(80) if is_recorded(epoch, None)] == [
-        *range(16), *range(16, 32, 2), *range(32, 64, 4), 64, 72,
-    ]  # fmt: skip
+    assert [epoch for epoch in range(40) if is_recorded(epoch, None)] == [*range(8), 8, 10, 12, 14, 16, 20, 24, 28, 32]
+    assert [epoch for epoch in range(40) if is_validated(epoch, None)] == [0, 1, 2, 4, 8, 16, 32]
+    assert [epoch for epoch in range(13) if is_validated(epoch, 5)] == [0, 5, 10]
     assert [epoch for epoch in range(13) if is_recorded(epoch, 5)] == [0, 5, 10]
 
 

@@ -27,12 +27,17 @@ class AllSeedsDiverged(RuntimeError):
 
 
 def is_recorded(epoch: int, every: int | None) -> bool:
-    """Whether moments are taken before `epoch`: every so many epochs, or log-spaced, about eight to a doubling.
+    """Whether moments are taken before `epoch`: every so many epochs, or log-spaced, about four to a doubling.
 
-    Log-spaced: 0 to 15 all, to 31 every second, to 63 every fourth, and so on.
+    Log-spaced: 0 to 7 all, to 15 every second, to 31 every fourth, and so on.
     """
-    spacing = every or max(1, 1 << max(0, epoch.bit_length() - 4))
+    spacing = every or max(1, 1 << max(0, epoch.bit_length() - 3))
     return epoch % spacing == 0
+
+
+def is_validated(epoch: int, every: int | None) -> bool:
+    """Whether the validation error is taken before `epoch`: every so many epochs, or at 0 and the powers of two."""
+    return epoch % every == 0 if every else epoch & (epoch - 1) == 0
 
 
 class Recorder(pl.Callback):
@@ -56,27 +61,30 @@ class Recorder(pl.Callback):
             self.moments.cut_back(trainer.global_step)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
-        epoch = trainer.current_epoch
-        self._record(trainer, module, epoch, full=is_recorded(epoch, self.job.recording.every))
+        self._record(trainer, module, trainer.current_epoch, on_schedule=True)
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
         spacing = trainer.datamodule.batches_per_epoch // self.job.recording.errors_per_epoch  # type: ignore[attr-defined]
         if batch_idx and batch_idx % spacing == 0:
-            self._record(trainer, module, trainer.current_epoch, full=False)
+            self._record(trainer, module, trainer.current_epoch)
 
     def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
-        self._record(trainer, module, trainer.current_epoch, full=True, final=True)
+        self._record(trainer, module, trainer.current_epoch, final=True)
 
-    def _record(self, trainer: pl.Trainer, module: Any, epoch: int, *, full: bool, final: bool = False) -> None:
+    def _record(
+        self, trainer: pl.Trainer, module: Any, epoch: int, *, on_schedule: bool = False, final: bool = False
+    ) -> None:
+        every = self.job.recording.every
         splits = trainer.datamodule.splits  # type: ignore[attr-defined]
         at = {"step": trainer.global_step, "epoch": epoch}
         errors = {"train": training_error(module, splits.train)}
-        if full:
+        if final or (on_schedule and is_validated(epoch, every)):
             errors["validation"] = evaluation_error(module, splits.validation)
         if final:
             errors["test"] = evaluation_error(module, splits.test)
         self.latest |= errors
-        moments = layer_moments(module, splits.train) if full else {}
+        due = final or (on_schedule and is_recorded(epoch, every))
+        moments = layer_moments(module, splits.train) if due else {}
         self._mark_diverged(errors["train"].loss_R, trainer.global_step)
         if trainer.is_global_zero:
             curve_rows = [row for split, error in errors.items() for row in self._curve_rows(at, split, error)]
