@@ -22,7 +22,8 @@ figure1: $(READY)  ## the paper's Figure 1: train its cells, analyse, draw, repo
 	$(RUN) scripts/report.py runs --tag $(TAG) --out runs/$(TAG)/report
 
 results: $(READY)  ## rebuild the published pictures and tables from the committed data
-	for folder in docs/results/*/; do $(RUN) scripts/report.py $$folder --rebuild || exit 1; done
+	for folder in docs/results/*/; do $(RUN) scripts/report.py $$folder --rebuild > /dev/null || exit 1; done
+	$(RUN) scripts/readme.py
 
 train: $(READY)  ## a 32-layer SELU network on MNIST, four seeds (ARGS="..." adds overrides)
 	$(RUN) train.py +experiment=selu_deep $(ARGS)

@@ -1,0 +1,27 @@
+"""Put the committed results into README.md: `python scripts/readme.py` (part of `make results`)."""
+
+import argparse
+from pathlib import Path
+
+from selfnorm.analysis.readme import with_results
+
+ROOT = Path(__file__).parents[1]
+TITLES = {
+    "preview": "**Preview** (`make figure1`: width 128, first 3200 training images, 1000 updates, fp32):",
+    "paper_width": "**Paper's width** (`python train.py +sweep=paper_width`: width 784, all 50 000 images, 1950 updates):",
+}
+
+
+def with_committed_results(text: str) -> str:
+    folders = {title: ROOT / "docs/results" / name for name, title in TITLES.items()}
+    return with_results(text, {title: path for title, path in folders.items() if (path / "comparison.csv").exists()})
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    readme = ROOT / "README.md"
+    readme.write_text(with_committed_results(readme.read_text()))
+
+
+if __name__ == "__main__":
+    main()

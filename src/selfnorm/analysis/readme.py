@@ -1,0 +1,46 @@
+"""The README's results table, from the committed tables: what stands there is what was measured.
+
+In: results folders with comparison.csv and verdicts.csv. Out: the README with the text between its markers replaced.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from selfnorm.analysis.coordinates import dataset_title
+from selfnorm.analysis.markup import markdown_table
+from selfnorm.analysis.report_text import interval_text
+from selfnorm.analysis.statistics import FLUCTUATION, SPEED
+
+BEGIN, END = "<!-- results: begin (make results) -->", "<!-- results: end -->"
+_HEADS = {FLUCTUATION: "fluctuation, BN / SNN", SPEED: "updates to the same error, BN / SNN"}
+
+
+def results_table(folder: Path) -> str:
+    """Both parts of the claim, a row per data set and depth: ratio (95 % interval) and verdict, n as BN / SNN."""
+    comparison, verdicts = (pd.read_csv(folder / name) for name in ("comparison.csv", "verdicts.csv"))
+    rows = []
+    for (dataset, depth), group in comparison.groupby(["dataset", "depth"], sort=False):
+        by_statistic = group.set_index("statistic")
+        n = by_statistic.loc[FLUCTUATION]
+        row = {"data set": dataset_title(str(dataset)), "depth": depth, "n": f"{n['n_a']} / {n['n_b']}"}
+        for statistic, head in _HEADS.items():
+            value = by_statistic.loc[statistic]
+            row[head] = interval_text(value["ratio"], value["low"], value["high"])
+        here = verdicts[(verdicts["dataset"] == dataset) & (verdicts["depth"] == depth)]
+        row |= dict(zip(here["claim"] + "?", here["verdict"], strict=True))
+        rows.append(row)
+    return markdown_table(pd.DataFrame(rows))
+
+
+def with_results(readme: str, sections: dict[str, Path]) -> str:
+    """The README's text with one titled table per results folder between its markers.
+
+    Raises ValueError if the markers are not there.
+    """
+    head, begin, rest = readme.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the README has no {BEGIN} ... {END}: put the two markers where the table belongs")
+    tables = [f"{title}\n\n{results_table(folder)}" for title, folder in sections.items()]
+    return f"{head}{BEGIN}\n" + "\n".join(tables) + f"{END}{tail}"
