@@ -12,7 +12,9 @@ from typing import Any, cast
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra hands its errors over; `command` puts each into one line
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -25,6 +27,10 @@ exit_codes: list[int] = []  # of every job of this command: one, or a sweep's ce
 def main(config: DictConfig) -> int:
     try:
         job = parse_job(cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)))
+        if job.trainer.strategy == "ddp" and HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise ConfigError(
+                f"trainer={job.trainer.name} in a sweep: each process would start the sweep anew; use cpu or gpu"
+            )
     except (ConfigError, OmegaConfBaseException) as error:
         exit_codes.append(_refuse(error))
         return exit_codes[-1]

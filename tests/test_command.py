@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from composed import ROOT
 
 SMOKE = ("dataset=digits", "scale=smoke", "+experiment=selu_deep")
@@ -43,6 +44,22 @@ def test_a_mistake_is_one_line_and_exit_code_2_and_writes_nothing(
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.parametrize("trainer", ["gpu", "ddp"])
+def test_a_trainer_whose_devices_are_missing_is_refused_in_one_line(trainer: str, tmp_path: Path) -> None:
+    done = train(*SMOKE, f"trainer={trainer}", f"runs_dir={tmp_path}/runs", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"trainer={trainer} needs 1 CUDA device and torch sees 0; use trainer=cpu" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_processes_that_would_each_start_the_sweep_are_refused(tmp_path: Path) -> None:
+    done = train("-m", *SMOKE, "seeds=[0],[1]", "trainer=ddp_cpu", f"runs_dir={tmp_path}/runs", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("trainer=ddp_cpu in a sweep: each process would start the sweep anew") == 2
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["model.depth=0"]])

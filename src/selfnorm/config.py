@@ -125,7 +125,7 @@ class Recording(Part):
 
 class Trainer(Part):
     name: Literal["cpu", "gpu", "ddp", "ddp_cpu"]
-    accelerator: Literal["cpu", "gpu", "auto"]
+    accelerator: Literal["cpu", "cuda"]
     devices: Count | Literal["auto"] = 1
     num_nodes: Count = 1
     strategy: Literal["auto", "ddp"] = "auto"

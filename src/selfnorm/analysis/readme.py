@@ -25,8 +25,8 @@ def results_table(folder: Path) -> str:
         n = by_statistic.loc[FLUCTUATION]
         row = {"data set": dataset_title(str(dataset)), "depth": depth, "n": f"{n['n_a']} / {n['n_b']}"}
         for statistic, head in _HEADS.items():
-            value = by_statistic.loc[statistic]
-            row[head] = interval_text(value["ratio"], value["low"], value["high"])
+            ratio, low, high = (float(by_statistic.at[statistic, name]) for name in ("ratio", "low", "high"))  # type: ignore[arg-type]
+            row[head] = interval_text(ratio, low, high)
         here = verdicts[(verdicts["dataset"] == dataset) & (verdicts["depth"] == depth)]
         row |= dict(zip(here["claim"] + "?", here["verdict"], strict=True))
         rows.append(row)

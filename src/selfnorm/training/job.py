@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import shutil
 import sys
-import time
 import warnings
 from pathlib import Path
 from pickle import UnpicklingError
-from statistics import fmean, stdev
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 import yaml
 from filelock import FileLock, Timeout
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
@@ -34,6 +32,7 @@ from selfnorm.training.environment import describe_environment
 from selfnorm.training.files import write_atomically, write_json
 from selfnorm.training.module import ReplicaClassifier
 from selfnorm.training.recording import AllSeedsDiverged, Recorder
+from selfnorm.training.summary import in_one_sentence, summarize
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +44,10 @@ class RunFolderBusy(RuntimeError):
     """Another process is training this very run."""
 
 
+class DeviceUnavailable(RuntimeError):
+    """The machine has not the devices that the trainer asks for."""
+
+
 class CheckpointRefused(RuntimeError):
     """The checkpoint in the run folder cannot be read."""
 
@@ -53,7 +56,7 @@ def attempt(job: config.Job) -> int:
     """`run_job` for a command line: a failure becomes a line (or, if it is ours, a traceback) and an exit code."""
     try:
         run_job(job)
-    except (RunFolderBusy, DataUnavailable, CheckpointRefused) as error:
+    except (DeviceUnavailable, RunFolderBusy, DataUnavailable, CheckpointRefused) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
     except AllSeedsDiverged as error:
@@ -68,8 +71,9 @@ def attempt(job: config.Job) -> int:
 def run_job(job: config.Job) -> dict[str, Any]:
     """Train, resume, or skip what is finished; returns the summary.
 
-    Raises RunFolderBusy, DataUnavailable, and AllSeedsDiverged when no network survived.
+    Raises DeviceUnavailable, RunFolderBusy, DataUnavailable, and AllSeedsDiverged when no network survived.
     """
+    _check_devices(job.trainer)
     folder = job.folder
     if _process_rank() != 0:  # a process that rank 0 started: it trains along and writes nothing
         silent = job.model_copy(update={"logger": config.Logger(mode="disabled"), "progress": False})
@@ -112,13 +116,12 @@ def _train_and_record(job: config.Job, folder: Path) -> dict[str, Any]:
     finally:
         write_json(folder / "summary.json", summary)
         mirror.finish(summary, exit_code=0 if summary["state"] == "finished" else 1)
-    print(_sentence(job, summary, folder), file=sys.stderr)
+    print(f"{in_one_sentence(job, summary)}\n{folder}", file=sys.stderr)
     return summary
 
 
 def _train(job: config.Job, folder: Path, mirror: Mirror) -> dict[str, Any]:
     """Build the objects, fit, and sum up; rank 0 alone writes."""
-    started = time.monotonic()
     splits = load_splits(job.dataset.name, data_dir=Path(job.data_dir), train_limit=job.dataset.train_limit)
     network = ReplicaMLP(job, splits.num_features, splits.num_classes)
     module = ReplicaClassifier(job, network)
@@ -139,7 +142,7 @@ def _train(job: config.Job, folder: Path, mirror: Mirror) -> dict[str, Any]:
         save_file(weights, folder / ".network.part")
         (folder / ".network.part").replace(folder / "network.safetensors")
         checkpoint.unlink(missing_ok=True)
-    return summarize(job, recorder, steps=trainer.global_step, seconds=time.monotonic() - started)
+    return summarize(job, recorder, steps=trainer.global_step)
 
 
 def make_trainer(job: config.Job, callbacks: list[pl.Callback]) -> pl.Trainer:
@@ -162,31 +165,15 @@ def make_trainer(job: config.Job, callbacks: list[pl.Callback]) -> pl.Trainer:
     )
 
 
-def summarize(job: config.Job, recorder: Recorder, *, steps: int, seconds: float) -> dict[str, Any]:
-    """The last errors and accuracies, per seed and over the seeds that stayed finite."""
-    summary: dict[str, Any] = {"state": "finished", "seeds": job.seeds, "steps": steps, "seconds": round(seconds, 2)}
-    summary["diverged"] = {str(seed): step for seed, step in recorder.diverged.items()}
-    for split, error in recorder.latest.items():
-        for quantity, values in (("loss", error.loss_R.tolist()), ("accuracy", error.accuracy_R.tolist())):
-            finite = [value for value in values if math.isfinite(value)]
-            summary[f"{split}_{quantity}"] = {
-                "mean": fmean(finite) if finite else None,
-                "sd": stdev(finite) if len(finite) > 1 else None,
-                "n": len(finite),
-                "by_seed": {str(s): v if math.isfinite(v) else None for s, v in zip(job.seeds, values, strict=True)},
-            }
-    return summary
-
-
-def _sentence(job: config.Job, summary: dict[str, Any], folder: Path) -> str:
-    loss, accuracy = summary["train_loss"], summary["test_accuracy"]
-    spread = f" ± {loss['sd']:.2g} (mean ± sd over n={loss['n']} seeds)" if loss["sd"] is not None else " (one seed)"
-    lost = f"; diverged: seeds {', '.join(summary['diverged'])}" if summary["diverged"] else ""
-    return (
-        f"{job.dataset.name} {job.network} d{job.model.depth}: training error {loss['mean']:.4g}{spread}, "
-        f"test accuracy {accuracy['mean']:.4f}, {summary['steps']} steps in {summary['seconds']:.0f} s{lost}\n"
-        f"{folder}"
-    )
+def _check_devices(part: config.Trainer) -> None:
+    if part.accelerator == "cuda":
+        there = torch.cuda.device_count()
+        wanted = 1 if part.devices == "auto" else part.devices
+        if there < wanted:
+            raise DeviceUnavailable(
+                f"trainer={part.name} needs {wanted} CUDA device{'s' if wanted > 1 else ''} and torch sees {there}; "
+                "use trainer=cpu, or a torch build for this machine's GPU"
+            )
 
 
 def _process_rank() -> int:

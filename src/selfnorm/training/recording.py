@@ -5,6 +5,7 @@ Legend: R replica, L hidden layer.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,19 @@ class Recorder(pl.Callback):
         self.curves, self.moments = Table(folder / "curves.csv", CURVES), Table(folder / "moments.csv", MOMENTS)
         self.diverged: dict[int, int] = {}  # seed -> the step at which its error was first seen not to be finite
         self.latest: dict[str, Error] = {}
+        self.started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run so far, over all the times it was resumed."""
+        return time.monotonic() - self.started
 
     def state_dict(self) -> dict[str, Any]:
-        return {"diverged": self.diverged}
+        return {"diverged": self.diverged, "seconds": self.seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.diverged = dict(state["diverged"])
+        self.started -= state["seconds"]
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         if trainer.is_global_zero:
