@@ -55,6 +55,8 @@ def _refuse(error: Exception) -> int:
 if __name__ == "__main__":
     try:
         main()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:  # before any job has begun
         exit_codes.append(_refuse(error))
+    except KeyboardInterrupt:
+        exit_codes.append(130)
     sys.exit(max(exit_codes, default=0))

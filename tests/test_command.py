@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -33,6 +34,11 @@ def train(*arguments: str, cwd: Path = ROOT, timeout: float = 280) -> subprocess
         (["experiment=selu_deep"], "use +experiment=selu_deep"),
         (["dataset=mnist,digits"], "Ambiguous value for argument 'dataset=mnist,digits'"),
         (["model.depth=["], "model.depth=["),
+        (["tag.x=3"], "tag"),
+        (["seeds.x=1"], "invalid literal for int() with base 10: 'x'"),
+        (["model=null"], "Config group override must be a string or a list"),
+        (["activation=leaky_relu", "activation.slop=0.1"], "did you mean slope?"),
+        (["dropout.rate=0.1"], "unknown key dropout.rate; legal here: name, rate, input_rate"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2_and_writes_nothing(
@@ -44,6 +50,14 @@ def test_a_mistake_is_one_line_and_exit_code_2_and_writes_nothing(
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    done = train(*SMOKE, f"runs_dir={tmp_path}/runs", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"Not a directory: '{tmp_path}/runs/selu_deep" in done.stderr
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
@@ -106,7 +120,8 @@ def test_two_processes_give_the_curve_and_moments_of_one(overrides: tuple[str, .
     tables = {}
     for trainer in ("cpu", "ddp_cpu"):
         done = train(
-            "dataset=digits", "scale=smoke", "model.depth=4", "training.epochs=3", "optimizer.lr=1e-4", *overrides,
+            "dataset=digits", "scale=smoke", "dataset.train_limit=null", "model.depth=4", "training.epochs=3",
+            "optimizer.lr=1e-4", *overrides,
             f"trainer={trainer}", f"runs_dir={tmp_path}/{trainer}", "logger.mode=offline", cwd=tmp_path,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -114,5 +129,39 @@ def test_two_processes_give_the_curve_and_moments_of_one(overrides: tuple[str, .
         tables[trainer] = [pd.read_csv(folder / name) for name in ("curves.csv", "moments.csv")]
         assert len(list(folder.glob("wandb/offline-run-*"))) == 1
     for one, two in zip(tables["cpu"], tables["ddp_cpu"], strict=True):
-        # fp32 sums in another order, over 12 steps
+        # fp32 sums in another order, over 30 steps; 1280 samples are two chunks, so both processes evaluate
         pd.testing.assert_frame_equal(one, two, rtol=2e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_that_the_same_command_finishes(sent: signal.Signals, code: int, tmp_path: Path) -> None:
+    arguments = [*SMOKE, "training.epochs=400", "training.checkpoint_seconds=0", "logger.mode=disabled"]
+    arguments += [f"runs_dir={tmp_path}/runs", "model.depth=2"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/*/*/*/*/checkpoint.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "interrupted; the same command goes on" in errors
+    assert train(*arguments, cwd=tmp_path).returncode == 0
+    (curves,) = tmp_path.glob("runs/*/*/*/*/curves.csv")
+    steps = pd.read_csv(curves).query("split == 'train' and seed == 0").step.tolist()
+    assert steps == [4 * epoch for epoch in range(401)]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.slow
+@pytest.mark.parametrize("overrides", [(), ("activation=relu", "normalization=batch")], ids=["SNN", "BN"])
+def test_a_gpu_gives_the_curve_of_the_cpu(overrides: tuple[str, ...], tmp_path: Path) -> None:
+    curves = {}
+    for trainer in ("cpu", "gpu"):
+        done = train(*SMOKE, *overrides, f"trainer={trainer}", f"runs_dir={tmp_path}/{trainer}", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        (path,) = (tmp_path / trainer).glob("*/*/*/*/curves.csv")
+        curves[trainer] = pd.read_csv(path)
+    pd.testing.assert_frame_equal(curves["cpu"], curves["gpu"], rtol=1e-3)  # fp32 in other orders, 8 steps

@@ -112,7 +112,7 @@ class Training(Part):
     batch_size: Count = 128
     loss: Literal["sum", "mean"] = "sum"
     error_mode: Literal["train", "eval"] = "train"
-    error_batch_size: Count | None = None
+    error_batch_size: Count | Literal["all"] | None = None
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0
 
 
@@ -190,8 +190,12 @@ class Job(Part):
         if not least <= self.training.batch_size <= num_samples:
             raise ValueError(f"training.batch_size={self.training.batch_size}: must be {least} to {num_samples} here")
         error_batch = self.training.error_batch_size
-        if error_batch is not None and not least <= error_batch <= num_samples:
+        if isinstance(error_batch, int) and not least <= error_batch <= num_samples:
             raise ValueError(f"training.error_batch_size={error_batch}: must be {least} to {num_samples} here")
+        if self.recording.error_samples is not None and self.recording.error_samples > num_samples:
+            raise ValueError(
+                f"recording.error_samples={self.recording.error_samples}: must be 1 to {num_samples} here; null is all"
+            )
         batches = num_samples // self.training.batch_size
         if batches % self.recording.errors_per_epoch:
             raise ValueError(
@@ -241,12 +245,14 @@ class Job(Part):
     @property
     def warnings(self) -> list[str]:
         """Where the paper's theory says that a choice breaks self-normalization."""
-        if self.activation.name != "selu" or self.normalization.name != "none":
+        if not isinstance(self.activation, Selu) or self.normalization.name != "none":
             return []
         found = []
         if self.model.gain is not None and self.model.gain != 1:
             gain = f"{self.model.gain:g}"
             found.append(f"model.gain={gain}: SELU is self-normalizing for weights of variance 1/n, gain 1")
+        if (self.activation.alpha, self.activation.lambda_) != (SELU_ALPHA, SELU_LAMBDA):
+            found.append("activation.alpha and lambda are not those whose fixed point is mean 0, variance 1")
         if self.dropout.name == "standard":
             found.append("dropout=standard changes mean and variance under SELU; dropout=alpha keeps them")
         return found
@@ -255,7 +261,7 @@ class Job(Part):
 def unknown_key(name: str) -> str:
     """One line for a key that the configuration does not have: the legal ones, and the closest."""
     *parents, key = name.split(".")
-    legal = _legal_keys(tuple(parents[:1])) if not parents or parents[0] in Job.model_fields else _legal_keys(())
+    legal = _legal_keys(tuple(parents[:1]) if parents and parents[0] in Job.model_fields else ())
     close = difflib.get_close_matches(key, legal, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"unknown key {name}; legal here: {', '.join(legal)}{hint}"
@@ -304,15 +310,11 @@ def _keys_along(loc: tuple[Any, ...], config: Any) -> set[str]:
 
 
 def _legal_keys(loc: tuple[Any, ...]) -> list[str]:
-    """The keys that the schema knows at a path; the second step of a union's path is the member's name."""
-    fields = Job.model_fields
-    if loc:
-        annotation: Any = fields[str(loc[0])].annotation
-        members = [annotation, *get_args(annotation)]
-        part = next(m for m in members if hasattr(m, "model_fields") and _is_member(m, loc))
-        fields = part.model_fields
-    return [field.alias or name for name, field in fields.items()]
-
-
-def _is_member(part: type[BaseModel], loc: tuple[Any, ...]) -> bool:
-    return len(loc) == 1 or loc[1] in get_args(part.model_fields["name"].annotation)
+    """The keys that the schema knows at a path: of the union's member that the path names, or of all its members."""
+    if not loc:
+        return [field.alias or name for name, field in Job.model_fields.items()]
+    annotation: Any = Job.model_fields[str(loc[0])].annotation
+    parts = [part for part in (annotation, *get_args(annotation)) if hasattr(part, "model_fields")]
+    if len(loc) > 1:
+        parts = [part for part in parts if loc[1] in get_args(part.model_fields["name"].annotation)]
+    return list(dict.fromkeys(field.alias or name for part in parts for name, field in part.model_fields.items()))

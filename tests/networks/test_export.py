@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,7 +43,10 @@ def test_an_exported_program_runs_without_this_package(make_job: Callable[..., c
     job = make_job("normalization=batch", "activation=relu", "model.depth=3")
     run_job(job)
     sequential = export_replica(job.folder, seed=1, out=tmp_path / "out")
-    _, network = load_run(job.folder)
+    _, network, standardization = load_run(job.folder)
+    about = json.loads((tmp_path / "out/export.json").read_text())
+    assert about["input_mean"] == standardization["input_mean_F"].tolist()
+    assert len(about["input_std"]) == 64
     x_BF = torch.randn(7, 64, generator=torch.Generator().manual_seed(0))
     expected_BC = network(x_BF.expand(2, -1, -1), EVALUATION)[1]
     torch.save(x_BF, tmp_path / "x.pt")

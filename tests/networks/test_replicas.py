@@ -11,7 +11,7 @@ from torch import Tensor
 
 from selfnorm import config
 from selfnorm.networks.mlp import ReplicaMLP
-from selfnorm.networks.phase import Phase
+from selfnorm.networks.phase import EVALUATION, Phase
 from selfnorm.networks.randomness import Masks, Purpose
 from selfnorm.training.module import cross_entropy
 
@@ -70,3 +70,22 @@ def test_seeds_differ_and_repeat(make_job: Callable[..., config.Job]) -> None:
     first, again = (ReplicaMLP(job, 64, 10).hidden[0].linear.weight_RIO for _ in range(2))
     assert torch.equal(first, again)
     assert not torch.isclose(first[0], first[1]).any()
+
+
+@pytest.mark.parametrize("block", ["residual", "highway"])
+def test_blocks_are_what_their_papers_say(block: str, make_job: Callable[..., config.Job]) -> None:
+    network = ReplicaMLP(make_job("activation=tanh", f"model={block}", "model.depth=4", "seeds=[1]"), 64, 10)
+    x_RBF = torch.randn(1, 8, 64, generator=torch.Generator().manual_seed(0))
+    linear = [(layer.linear.weight_RIO[0], layer.linear.bias_R1O[0]) for layer in network.hidden]
+    hidden = torch.tanh(x_RBF[0] @ linear[0][0] + linear[0][1])
+    if block == "residual":  # He et al.: f(W2 f(W1 x) + x), then one layer that is left over
+        inner = torch.tanh(hidden @ linear[1][0] + linear[1][1])
+        hidden = torch.tanh(inner @ linear[2][0] + linear[2][1] + hidden)
+        hidden = torch.tanh(hidden @ linear[3][0] + linear[3][1])
+    else:  # Srivastava et al.: t h + (1 - t) x, gates biased towards x
+        for layer, (weight, bias) in list(zip(network.hidden, linear, strict=True))[1:]:
+            assert torch.all(layer.gate.bias_R1O == -2)
+            gate = torch.sigmoid(hidden @ layer.gate.weight_RIO[0] + layer.gate.bias_R1O[0])
+            hidden = gate * torch.tanh(hidden @ weight + bias) + (1 - gate) * hidden
+    expected = hidden @ network.output.weight_RIO[0] + network.output.bias_R1O[0]
+    torch.testing.assert_close(network(x_RBF, EVALUATION)[0], expected, rtol=1e-4, atol=1e-5)

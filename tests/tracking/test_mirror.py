@@ -5,22 +5,33 @@ from __future__ import annotations
 import json
 import logging
 import math
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import wandb
 
 from selfnorm import config
+from selfnorm.tracking import mirror as mirror_module
 from selfnorm.tracking.mirror import Mirror, curve_values, moment_values
 from selfnorm.training import job as job_module
 from selfnorm.training.job import run_job
 
 Make = Callable[..., config.Job]
 OFFLINE = "logger.mode=offline"
+
+
+@pytest.fixture(autouse=True)
+def fresh_wandb() -> Iterator[None]:
+    """W&B reads the environment once per process; each test has its own."""
+    wandb.teardown()
+    yield
+    wandb.teardown()
 
 
 def read_back(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], int]:
@@ -105,6 +116,48 @@ def test_a_server_that_cannot_be_used_means_one_warning_and_an_offline_run(
     assert len(read_back(job.folder)[0]) == 3
 
 
+def test_a_server_that_never_answers_means_an_offline_run_with_all_rows(
+    make_job: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.delenv("WANDB_MODE", raising=False)
+        monkeypatch.setattr(mirror_module, "INIT_SECONDS", 2.0)
+        job = make_job("logger.mode=online")
+        with caplog.at_level(logging.WARNING, logger="selfnorm"):
+            run_job(job)
+    (warning,) = [record.getMessage() for record in caplog.records if "W&B" in record.getMessage()]
+    assert "no run could be started online" in warning
+    assert len(read_back(job.folder)[0]) == 3
+
+
+def test_after_a_failure_the_next_run_of_the_process_has_its_own_wandb_run(make_job: Make, tmp_path: Path) -> None:
+    mirrors = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        mirrors.append(Mirror(make_job(OFFLINE, f"tag={name}"), tmp_path / name, {}))
+        if name == "first":
+            run, mirrors[0].run = mirrors[0].run, None
+            mirrors[0]._guarded("log", lambda: (_ for _ in ()).throw(OSError("lost")))
+    assert mirrors[1].run is not run
+    mirrors[1].log({"step": 0}, [], [])
+    mirrors[1].finish({}, exit_code=0)
+    assert len(read_back(tmp_path / "second")[0]) == 1
+
+
+def test_a_resumed_offline_run_is_two_pieces_of_one_wandb_run(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make_job(OFFLINE)
+    with monkeypatch.context() as patch:
+        patch.setattr(job_module, "make_trainer", lambda *_: (_ for _ in ()).throw(RuntimeError("crash")))
+        with pytest.raises(RuntimeError, match="crash"):
+            run_job(job)
+    run_job(job)
+    pieces = list((job.folder / "wandb").glob("offline-run-*"))
+    assert len(pieces) == 2
+    assert all((job.folder / "wandb_id").read_text() in piece.name for piece in pieces)
+
+
 def test_a_run_that_breaks_is_left_behind_with_one_warning(
     make_job: Make, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -117,4 +170,5 @@ def test_a_run_that_breaks_is_left_behind_with_one_warning(
     for step in (0, 1):
         mirror.log({"step": step}, [], [])
     mirror.finish({}, exit_code=0)
-    assert [record.getMessage().split(";")[0] for record in caplog.records] == ["W&B: log failed (wandb-core is gone)"]
+    (warning,) = [record.getMessage() for record in caplog.records if record.name.startswith("selfnorm")]
+    assert warning.startswith("W&B: log failed (wandb-core is gone)")

@@ -30,6 +30,14 @@ def summary(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "summary.json").read_text())
 
 
+class CrashAtTheEnd(pl.Callback):
+    """Dies between the last epoch and the final measurement."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            raise RuntimeError("crash")
+
+
 class Crash(pl.Callback):
     """Dies in the middle of an epoch, as a killed process would: no clean-up of the run's files."""
 
@@ -41,28 +49,30 @@ class Crash(pl.Callback):
             raise RuntimeError("crash")
 
 
-def crash_in(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def crash_by(callback: pl.Callback, monkeypatch: pytest.MonkeyPatch) -> None:
     make = job_module.make_trainer
-    monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make(job, [*calls, Crash(epoch)]))
+    monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make(job, [*calls, callback]))
 
 
+@pytest.mark.parametrize("crash", [Crash(3), CrashAtTheEnd()], ids=["mid-epoch", "after the last epoch"])
 @pytest.mark.parametrize(
     "overrides",
     [
         ("dropout=alpha", "dropout.rate=0.1"),
         ("activation=relu", "normalization=batch", "optimizer=adam"),
-        ("optimizer.momentum=0.9",),
+        ("optimizer.momentum=0.9", "recording.errors_per_epoch=2"),
+        ("trainer.precision=bf16",),
     ],
-    ids=["dropout", "batch normalization and Adam", "momentum"],
+    ids=["dropout", "batch normalization and Adam", "momentum, errors within an epoch", "bfloat16"],
 )
 def test_a_resumed_run_is_identical_to_an_undisturbed_one(
-    overrides: tuple[str, ...], make_job: Make, monkeypatch: pytest.MonkeyPatch
+    overrides: tuple[str, ...], crash: pl.Callback, make_job: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quiet = make_job("training.epochs=5", "training.checkpoint_seconds=0", "tag=quiet", *overrides)
     run_job(quiet)
     disturbed = quiet.model_copy(update={"tag": "disturbed"})
     with monkeypatch.context() as patch:
-        crash_in(3, patch)
+        crash_by(crash, patch)
         with pytest.raises(RuntimeError, match="crash"):
             run_job(disturbed)
     assert summary(disturbed.folder)["state"] == "failed"
@@ -147,13 +157,42 @@ def test_two_processes_do_not_train_the_same_run(make_job: Make) -> None:
         run_job(job)
 
 
-def test_an_unreadable_checkpoint_is_refused_in_one_line(make_job: Make, capfd: pytest.CaptureFixture[str]) -> None:
-    job = make_job()
-    job.folder.mkdir(parents=True)
-    (job.folder / "checkpoint.ckpt").write_bytes(b"garbage")
+@pytest.mark.parametrize("damage", [lambda whole: b"garbage", lambda whole: whole[: len(whole) // 2]])
+def test_a_damaged_checkpoint_is_refused_in_one_line(
+    damage: Callable[[bytes], bytes], make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job("training.checkpoint_seconds=0")
+    with monkeypatch.context() as patch:
+        crash_by(Crash(1), patch)
+        assert attempt(job) == 1
+    path = job.folder / "checkpoint.ckpt"
+    path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(CheckpointRefused, match="delete it to start this run afresh"):
         run_job(job)
     assert attempt(job) == 2
+
+
+@pytest.mark.parametrize("variable", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])
+def test_a_rank_in_the_environment_is_ignored_unless_the_trainer_is_ddp(
+    variable: str, make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module.rank_zero_only, "rank", 1)  # as Lightning reads it from that variable
+    monkeypatch.setenv(variable, "1")
+    job = make_job()
+    run_job(job)
+    assert summary(job.folder)["state"] == "finished"
+
+
+def test_bfloat16_gives_the_curve_of_single_precision(make_job: Make) -> None:
+    batch = ("activation=relu", "normalization=batch", "model.depth=4", "optimizer.lr=1e-3", "training.epochs=4")
+    curves = []
+    for precision in ("fp32", "bf16"):
+        job = make_job(*batch, f"trainer.precision={precision}")
+        run_job(job)
+        curves.append(pd.read_csv(job.folder / "curves.csv").query("split == 'train'").loss)
+    assert curves[0].iloc[-1] < 0.8 * curves[0].iloc[0]
+    assert not curves[0].equals(curves[1])
+    assert curves[1].to_numpy() == pytest.approx(curves[0].to_numpy(), rel=0.01)  # 8 bits, averaged over 512 samples
 
 
 @pytest.mark.parametrize(

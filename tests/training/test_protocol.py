@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import nn
 from selfnorm import config
 from selfnorm.data.datamodule import epoch_order
 from selfnorm.data.splits import load_splits
-from selfnorm.networks.export import extract_replica
+from selfnorm.networks.export import extract_replica, load_run
 from selfnorm.networks.mlp import ReplicaMLP
 from selfnorm.training.job import run_job
 
@@ -81,18 +82,20 @@ def test_a_summed_loss_is_a_mean_loss_at_128_times_the_learning_rate(make_job: C
     assert curve(summed, 0)[-1] != pytest.approx(curve(summed, 0)[0], rel=1e-2)
 
 
-def test_error_statistics_can_be_the_running_ones_or_of_another_batch_size(make_job: Callable[..., config.Job]) -> None:
-    batch = ("activation=relu", "normalization=batch", "optimizer.lr=1e-3")
+def test_error_statistics_can_be_the_running_ones_or_those_of_all_samples(make_job: Callable[..., config.Job]) -> None:
+    batch = ("activation=relu", "normalization=batch", "optimizer.lr=1e-3", "training.epochs=3")
     last = {}
-    for name, override in {
-        "batch": "training.error_mode=train",
-        "running": "training.error_mode=eval",
-        "full": "training.error_batch_size=512",
-    }.items():
+    for name, override in {"running": "training.error_mode=eval", "all": "training.error_batch_size=all"}.items():
         job = make_job(*batch, override)
         run_job(job)
-        last[name] = curve(job, 0)[-1]
-    assert len({round(value, 4) for value in last.values()}) == 3
+        last[name] = curve(job, 1)[-1]
+    network = extract_replica(load_run(job.folder)[1], job.seeds.index(1))  # the same weights in both runs
+    train = load_splits("digits", data_dir=Path("data"), train_limit=job.dataset.train_limit).train
+    for name, module in {"running": network.eval(), "all": copy.deepcopy(network).train()}.items():
+        with torch.no_grad():
+            expected = nn.functional.cross_entropy(module(train.x_NF), train.y_N).item()
+        assert last[name] == pytest.approx(expected, rel=1e-4), name
+    assert last["running"] != pytest.approx(last["all"], rel=1e-3)
 
 
 def test_dropout_acts_in_the_training_error_as_in_training(make_job: Callable[..., config.Job]) -> None:

@@ -69,7 +69,7 @@ def describe_change(reference: pd.Series, cell: pd.Series, axis: str) -> str:
 
 def _value(value: Any, column: str) -> str:
     if pd.isna(value):
-        return {"train_limit": "all"}.get(column, "default")
+        return {"train_limit": "all", "error_batch_size": "all"}.get(column, "default")
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 

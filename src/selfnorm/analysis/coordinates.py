@@ -39,7 +39,8 @@ def coordinates(config: Mapping[str, Any]) -> dict[str, Any]:
     dropout = str(_key(config, "dropout.name", "none"))
     batch_size = int(_key(config, "training.batch_size"))
     # As a number even where it is training's own: a batch-size control that keeps it differs in one axis only
-    error_batch_size = int(_key(config, "training.error_batch_size", None) or batch_size)
+    asked = _key(config, "training.error_batch_size", None) or batch_size
+    error_batch_size = pd.NA if asked == "all" else int(asked)
     gain = _key(config, "model.gain", None)
     row = {
         "dataset": str(_key(config, "dataset.name")),

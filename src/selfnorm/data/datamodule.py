@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from selfnorm.config import ConfigError
 from selfnorm.data.splits import Splits
 from selfnorm.networks.randomness import Purpose, generator
 
@@ -55,5 +56,10 @@ class ReplicaDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> ReplicaBatches:
         assert self.trainer is not None
+        if self.batch_size % self.trainer.world_size:
+            raise ConfigError(
+                f"training.batch_size={self.batch_size} cannot be shared by {self.trainer.world_size} processes; "
+                f"use a multiple of {self.trainer.world_size}, or fewer trainer.devices"
+            )
         self.splits = self.splits.to(self.trainer.strategy.root_device)
         return ReplicaBatches(self)

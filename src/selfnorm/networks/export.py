@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -45,8 +46,8 @@ class Highway(nn.Module):
         return torch.lerp(x, self.layer(x), torch.sigmoid(self.gate(x)))
 
 
-def load_run(folder: Path) -> tuple[config.Job, ReplicaMLP]:
-    """The configuration and the trained networks of a finished run.
+def load_run(folder: Path) -> tuple[config.Job, ReplicaMLP, dict[str, Tensor]]:
+    """The configuration, the trained networks, and the mean and scale of the inputs (F,) of a finished run.
 
     Raises ValueError if the folder holds no finished run, in one line.
     """
@@ -55,10 +56,11 @@ def load_run(folder: Path) -> tuple[config.Job, ReplicaMLP]:
         state = load_file(folder / "network.safetensors")
     except (OSError, SafetensorError, yaml.YAMLError, config.ConfigError) as error:
         raise ValueError(f"{folder} holds no finished run ({' '.join(str(error).split())})") from None
+    standardization = {name: state.pop(name) for name in ("input_mean_F", "input_std_F")}
     num_features = state["hidden.0.linear.weight_RIO"].shape[1]
     network = ReplicaMLP(job, num_features, num_classes=state["output.weight_RIO"].shape[2])
     network.load_state_dict(state)
-    return job, network.eval()
+    return job, network.eval(), standardization
 
 
 @torch.no_grad()
@@ -122,11 +124,11 @@ def _normalization(layer: nn.Module, replica: int) -> nn.Module:
 
 
 def export_replica(folder: Path, *, seed: int, out: Path) -> nn.Sequential:
-    """Write network.pt2, network.safetensors and export.json to `out`.
+    """Write network.pt2, network.safetensors and export.json (origin, layers, standardization of inputs) to `out`.
 
     Raises ValueError for a folder that is no finished run and for a seed that it does not have.
     """
-    job, network = load_run(folder)
+    job, network, standardization = load_run(folder)
     if seed not in job.seeds:
         raise ValueError(f"seed {seed} is not in {folder}; it has {', '.join(map(str, job.seeds))}")
     sequential = extract_replica(network, job.seeds.index(seed))
@@ -136,6 +138,13 @@ def export_replica(folder: Path, *, seed: int, out: Path) -> nn.Sequential:
     torch.export.save(program, out / "network.pt2")
     state = {name: tensor.contiguous() for name, tensor in sequential.state_dict().items()}
     save_file(state, out / "network.safetensors")
-    about = {"run": str(folder), "seed": seed, "job": job.identity, "layers": str(sequential).splitlines()}
+    about: dict[str, Any] = {
+        "run": str(folder),
+        "seed": seed,
+        "layers": str(sequential).splitlines(),
+        "job": job.identity,
+    }
+    # The network takes (x - mean) / std of features x scaled to [0, 1]
+    about |= {name.removesuffix("_F"): values.tolist() for name, values in standardization.items()}
     (out / "export.json").write_text(json.dumps(about, indent=2) + "\n")
     return sequential

@@ -5,6 +5,8 @@ Legend: R replica, B batch, K groups of G samples each (B = K G), F features.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -51,14 +53,29 @@ class ReplicaBatchNorm(nn.Module):
         self.running_variance_R1F.lerp_(variance_RK1F[:, 0] * (count / (count - 1)), self.momentum)
 
 
+class _SumOverProcesses(torch.autograd.Function):
+    """Every process's loss depends on the sum, so gradients are summed as well (torch's own is deprecated)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
 def _mean(x_RKGF: Tensor, processes: int) -> Tensor:
     """Mean over the samples of all processes (equal shares); differentiable."""
     mean_RK1F = x_RKGF.mean(2, keepdim=True)
     if processes == 1:
         return mean_RK1F
-    from torch.distributed.nn.functional import all_reduce
-
-    return all_reduce(mean_RK1F) / processes
+    total: Tensor = _SumOverProcesses.apply(mean_RK1F)
+    return total / processes
 
 
 class ReplicaLayerNorm(nn.Module):

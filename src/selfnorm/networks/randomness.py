@@ -35,7 +35,8 @@ class Masks:
     """Dropout masks of one forward pass, each replica's drawn from its own stream.
 
     A process that holds `part` of `parts` equal slices of the batch draws the whole batch's mask and keeps its slice,
-    so the masks do not depend on the number of processes.
+    so the masks do not depend on the number of processes. They do depend on the kind of device: a GPU draws its own
+    (numbers from the host would cost more than the network).
     """
 
     seeds: Sequence[int]

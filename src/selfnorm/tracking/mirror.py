@@ -6,18 +6,19 @@ In: rows as they go to the tidy files. Out: one dictionary per recorded step, wi
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import netrc
 import os
 import socket
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 from uuid import uuid4
 
 from selfnorm import config
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 Mode = Literal["online", "offline"]
 Rows = Iterable[Mapping[str, Any]]
 
-INIT_SECONDS, FINISH_SECONDS, PROBE_SECONDS = 20.0, 60.0, 3.0
+INIT_SECONDS, FINISH_SECONDS, PROBE_SECONDS, LET_GO_SECONDS = 20.0, 60.0, 3.0, 15.0
 COORDINATES = ("step", "epoch", "seed", "split", "layer")
 
 
@@ -51,6 +52,7 @@ class Mirror:
             if mode == "offline":
                 raise
             self._warn(f"no run could be started online ({_first_line(error)}); logging offline")
+            _let_go()
             self.run = self._init(job, environment, "offline")
         self.run.define_metric("step", hidden=True)
         self.run.define_metric("*", step_metric="step")
@@ -99,6 +101,7 @@ class Mirror:
         except Exception as error:  # whatever W&B raises, the job goes on: the tidy files are the truth
             self._warn(f"{what} failed ({_first_line(error)}); the run goes on without it")
             self.run = None
+            _let_go()
 
     def _warn(self, problem: str) -> None:
         log.warning("W&B: %s. Upload later with: wandb sync %s", problem, self.folder / "wandb" / "*run-*")
@@ -155,18 +158,34 @@ def moment_values(rows: Rows) -> dict[str, float]:
 
 def _run_id(folder: Path) -> str:
     """The W&B id of the run folder: made once, kept, so that a resumed run goes on in the same W&B run."""
-    path = folder / "wandb_id.json"
+    path = folder / "wandb_id"
     if not path.exists():
-        path.write_text(json.dumps({"id": uuid4().hex[:12]}) + "\n")
-    return json.loads(path.read_text())["id"]
+        part = folder / ".wandb_id.part"
+        part.write_text(uuid4().hex[:12])
+        part.replace(path)
+    return path.read_text()
+
+
+def _let_go() -> None:
+    """Drop whatever run W&B still holds in this process: the next one (of a sweep, or offline) must not go into it."""
+    import wandb
+
+    closing = threading.Thread(target=wandb.teardown, kwargs={"exit_code": 1}, daemon=True)
+    closing.start()
+    closing.join(LET_GO_SECONDS)  # it may wait for a server that is gone
 
 
 def _unreachable() -> str | None:
     """Why the server cannot be used, or None; answers within a few seconds where W&B itself would wait or ask."""
-    address = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
+    import wandb
+
+    saved = wandb.setup().settings  # by `wandb login`
+    address = urlsplit(os.environ.get("WANDB_BASE_URL") or saved.base_url)
     host, port = address.hostname or "", address.port or (443 if address.scheme == "https" else 80)
-    if not os.environ.get("WANDB_API_KEY") and not _has_netrc_key(host):
+    if not (os.environ.get("WANDB_API_KEY") or saved.api_key or _has_netrc_key(host)):
         return f"no API key for {host} (run `wandb login`)"
+    if address.scheme in getproxies() and not proxy_bypass(host):
+        return None  # only the proxy can tell
     try:
         socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
     except OSError as error:

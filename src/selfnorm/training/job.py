@@ -12,13 +12,14 @@ import shutil
 import sys
 import warnings
 from pathlib import Path
-from pickle import UnpicklingError
+from signal import SIGINT, SIGTERM
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 import yaml
 from filelock import FileLock, Timeout
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from safetensors.torch import save_file
 
@@ -56,12 +57,22 @@ def attempt(job: config.Job) -> int:
     """`run_job` for a command line: a failure becomes a line (or, if it is ours, a traceback) and an exit code."""
     try:
         run_job(job)
-    except (DeviceUnavailable, RunFolderBusy, DataUnavailable, CheckpointRefused) as error:
+    except (config.ConfigError, DeviceUnavailable, RunFolderBusy, DataUnavailable, CheckpointRefused) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
     except AllSeedsDiverged as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 3
+    except OSError as error:  # a folder that cannot be written, a full disk
+        print(f"train.py: {error}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if "allocate" not in str(error) and "out of memory" not in str(error):
+            log.exception("the job failed: %s", job.folder)
+            return 1
+        size = f"model.width={job.model.width}, model.depth={job.model.depth}, {len(job.seeds)} seeds"
+        print(f"train.py: not enough memory for {size}; ask for less", file=sys.stderr)
+        return 1
     except Exception:
         log.exception("the job failed: %s", job.folder)
         return 1
@@ -75,7 +86,7 @@ def run_job(job: config.Job) -> dict[str, Any]:
     """
     _check_devices(job.trainer)
     folder = job.folder
-    if _process_rank() != 0:  # a process that rank 0 started: it trains along and writes nothing
+    if job.trainer.strategy == "ddp" and _process_rank() != 0:  # trains along with rank 0 and writes nothing
         silent = job.model_copy(update={"logger": config.Logger(mode="disabled"), "progress": False})
         return _train(silent, folder, Mirror(silent, folder, {}))
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,10 +117,12 @@ def _train_and_record(job: config.Job, folder: Path) -> dict[str, Any]:
     except AllSeedsDiverged as error:
         summary = {"state": "diverged", "seeds": job.seeds, "reason": str(error)}
         raise
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit) as error:
         summary["state"] = "interrupted"
-        print(f"interrupted; the same command goes on from the last checkpoint: {folder}", file=sys.stderr)
-        raise
+        again = "the same command without overwrite=true" if job.overwrite else "the same command"
+        print(f"interrupted; {again} goes on from the last checkpoint: {folder}", file=sys.stderr)
+        # Lightning ends both as if all were well, or with 1; a scheduler must see what happened
+        raise SystemExit(128 + (SIGTERM if isinstance(error, SIGTERMException) else SIGINT)) from None
     except BaseException as error:
         summary["reason"] = f"{type(error).__name__}: {error}"
         raise
@@ -132,13 +145,11 @@ def _train(job: config.Job, folder: Path, mirror: Mirror) -> dict[str, Any]:
         callbacks.append(Progress(recorder, f"{job.dataset.name} {job.network} d{job.model.depth}"))
     trainer = make_trainer(job, callbacks)
     datamodule = ReplicaDataModule(splits, seeds=job.seeds, batch_size=job.training.batch_size)
-    resumed = checkpoint if checkpoint.exists() else None
-    try:
-        trainer.fit(module, datamodule=datamodule, ckpt_path=resumed, weights_only=True)  # nothing in it may execute
-    except (UnpicklingError, EOFError) as error:
-        raise CheckpointRefused(f"{checkpoint} cannot be read ({error}); delete it to start this run afresh") from None
+    resumed = _readable(checkpoint) if checkpoint.exists() else None
+    trainer.fit(module, datamodule=datamodule, ckpt_path=resumed, weights_only=True)  # nothing in it may execute
     if trainer.is_global_zero:
         weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+        weights |= {"input_mean_F": splits.mean_F, "input_std_F": splits.std_F}
         save_file(weights, folder / ".network.part")
         (folder / ".network.part").replace(folder / "network.safetensors")
         checkpoint.unlink(missing_ok=True)
@@ -147,7 +158,8 @@ def _train(job: config.Job, folder: Path, mirror: Mirror) -> dict[str, Any]:
 
 def make_trainer(job: config.Job, callbacks: list[pl.Callback]) -> pl.Trainer:
     """Lightning's trainer, with everything that the callbacks do themselves switched off."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no banners between the lines that matter
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # no banners between the lines that matter
     part = job.trainer
     return pl.Trainer(
         accelerator=part.accelerator,
@@ -163,6 +175,15 @@ def make_trainer(job: config.Job, callbacks: list[pl.Callback]) -> pl.Trainer:
         enable_model_summary=False,
         use_distributed_sampler=False,  # ReplicaBatches hands each process its share
     )
+
+
+def _readable(checkpoint: Path) -> Path:
+    try:
+        torch.load(checkpoint, weights_only=True, map_location="meta")
+    except Exception as error:  # a damaged file fails in many ways
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise CheckpointRefused(f"{checkpoint} cannot be read ({reason}); delete it to start this run afresh") from None
+    return checkpoint
 
 
 def _check_devices(part: config.Trainer) -> None:

@@ -28,7 +28,8 @@ def training_error(module: ReplicaClassifier, split: Split) -> Error:
     """
     training, limit = module.job.training, module.job.recording.error_samples
     split = Split(split.x_NF[:limit], split.y_N[:limit])
-    group = min(training.error_batch_size or training.batch_size, len(split.y_N))
+    asked = training.error_batch_size or training.batch_size
+    group = len(split.y_N) if asked == "all" else min(asked, len(split.y_N))
     if training.error_mode == "eval":
         return _error(module, split, group=None)
     num_samples = len(split.y_N) // group * group
@@ -59,12 +60,13 @@ def _error(module: ReplicaClassifier, split: Split, *, group: int | None) -> Err
 
 
 def layer_moments(module: ReplicaClassifier, split: Split) -> dict[str, Tensor]:
-    """`LayerMoments` over the first recording.samples training samples, in training mode, in groups of a batch."""
+    """`LayerMoments` over the first (up to) recording.samples training samples, in training mode, in whole batches."""
     trainer, job = module.trainer, module.job
     network: ReplicaMLP = module.network
     metric = LayerMoments(len(job.seeds), job.model.depth, network.output.weight_RIO.shape[1]).to(split.x_NF.device)
-    group = min(job.training.batch_size, len(split.y_N))
-    starts = range(0, min(job.recording.samples, len(split.y_N)) - group + 1, group) or range(1)
+    num_samples = min(job.recording.samples, len(split.y_N))
+    group = min(job.training.batch_size, num_samples)
+    starts = range(0, num_samples - group + 1, group)
     for start in starts[trainer.global_rank :: trainer.world_size]:
         x_RBF = split.x_NF[start : start + group].expand(len(job.seeds), -1, -1)
         y_RB = split.y_N[start : start + group].expand(len(job.seeds), -1)
