@@ -10,7 +10,7 @@ SCALE ?= preview
 comma := ,
 TAG := figure1-$(SCALE)$(if $(filter-out mnist$(comma)cifar10,$(DATASETS)),-$(subst $(comma),-,$(DATASETS)))
 
-.PHONY: help setup figure1 results train test test-slow test-network lint lock clean
+.PHONY: help setup figure1 results theory train test test-slow test-network lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ figure1: $(READY)  ## the paper's Figure 1: train its cells, analyse, draw, repo
 results: $(READY)  ## rebuild the published pictures and tables from the committed data
 	for folder in docs/results/*/; do $(RUN) scripts/report.py $$folder --rebuild > /dev/null || exit 1; done
 	$(RUN) scripts/readme.py
+
+theory: $(READY)  ## prove the theorems and draw the moment map
+	$(RUN) scripts/prove.py
+	$(RUN) scripts/theory.py
 
 train: $(READY)  ## a 32-layer SELU network on MNIST, four seeds (ARGS="..." adds overrides)
 	$(RUN) train.py +experiment=selu_deep $(ARGS)
