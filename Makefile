@@ -23,6 +23,7 @@ figure1: $(READY)  ## the paper's Figure 1: train its cells, analyse, draw, repo
 
 results: $(READY)  ## rebuild the published pictures and tables from the committed data
 	for folder in docs/results/*/; do $(RUN) scripts/report.py $$folder --rebuild > /dev/null || exit 1; done
+	$(RUN) scripts/precision.py
 	$(RUN) scripts/readme.py
 
 theory: $(READY)  ## prove the theorems and draw the moment map

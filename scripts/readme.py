@@ -8,7 +8,8 @@ from selfnorm.analysis.readme import with_results
 ROOT = Path(__file__).parents[1]
 TITLES = {
     "preview": "**Preview** (`make figure1`: width 128, first 3200 training images, 1000 updates, fp32):",
-    "paper_width": "**Paper's width** (`python train.py +sweep=paper_width`: width 784, 50 000 images, 1950 updates):",
+    "cifar10": "**CIFAR-10** (`python train.py +sweep=cifar10`: width 256, first 10 000 images, 1560 updates, bf16):",
+    "paper_width": "**Paper's width** (`python train.py +sweep=paper_width`: 784, 50 000 images, 1950 updates, bf16):",
 }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from composed import ROOT, compose_job
@@ -75,10 +77,19 @@ def test_published_pictures_and_tables_are_those_of_the_committed_data(folder: P
         assert (copy / name).read_bytes() == (folder / name).read_bytes(), name
 
 
-def test_the_readmes_table_is_that_of_the_committed_results() -> None:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        import readme
-    finally:
-        sys.path.pop(0)
-    assert readme.with_committed_results(README) == README
+def script(name: str) -> Any:
+    """A file of scripts/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_readmes_tables_are_those_of_the_committed_results() -> None:
+    assert script("readme").with_committed_results(README) == README
+
+
+def test_the_comparison_of_precisions_is_that_of_the_committed_results() -> None:
+    assert script("precision").report() == (ROOT / "docs/results/precision.md").read_text()

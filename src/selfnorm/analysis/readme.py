@@ -33,6 +33,16 @@ def results_table(folder: Path) -> str:
     return markdown_table(pd.DataFrame(rows))
 
 
+def counts(folder: Path) -> str:
+    """In how many cells each part of the claim holds, in one sentence."""
+    verdicts = pd.read_csv(folder / "verdicts.csv")
+    parts = [
+        f"{claim}: holds in {(group['verdict'] == 'holds').sum()} of {len(group)} cells"
+        for claim, group in verdicts.groupby("claim")
+    ]
+    return "; ".join(parts) + f" ([report]({folder.parts[-3]}/{folder.parts[-2]}/{folder.name}/report.md)).\n"
+
+
 def with_results(readme: str, sections: dict[str, Path]) -> str:
     """The README's text with one titled table per results folder between its markers.
 
@@ -42,5 +52,5 @@ def with_results(readme: str, sections: dict[str, Path]) -> str:
     _, end, tail = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"the README has no {BEGIN} ... {END}: put the two markers where the table belongs")
-    tables = [f"{title}\n\n{results_table(folder)}" for title, folder in sections.items()]
+    tables = [f"{title}\n\n{results_table(folder)}\n{counts(folder)}" for title, folder in sections.items()]
     return f"{head}{BEGIN}\n" + "\n".join(tables) + f"{END}{tail}"
