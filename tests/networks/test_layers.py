@@ -150,7 +150,7 @@ def test_alpha_dropout_is_torchs_in_distribution_and_keeps_mean_and_variance() -
     torch.manual_seed(0)
     reference = nn.AlphaDropout(0.1)(a_RBF)
     assert out_RBF.min().item() == pytest.approx(reference.min().item(), rel=1e-6)  # what a dropped unit becomes
-    quantiles = torch.linspace(0.15, 0.98, 25)  # the lowest tenth is that one value; a quantile at its edge is no number
+    quantiles = torch.linspace(0.15, 0.98, 25)  # the lowest tenth is that one value; its edge has no quantile
     ours, theirs = (torch.quantile(sample.flatten()[:1_000_000], quantiles) for sample in (out_RBF, reference))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0.02)  # quantiles of 1e6 draws scatter by a few 1e-3
     # 500 000 draws a replica: standard errors of mean and variance are 0.0014 and about 0.003
