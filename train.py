@@ -18,7 +18,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from selfnorm.config import ConfigError, parse_job, unknown_key
+from selfnorm.config import ConfigError
+from selfnorm.parsing import parse_job, unknown_key
 
 exit_codes: list[int] = []  # of every job of this command: one, or a sweep's cells
 

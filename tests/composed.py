@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from selfnorm import config
+from selfnorm.parsing import parse_job
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,4 +18,4 @@ def compose_job(*overrides: str) -> config.Job:
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         composed: Any = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
-    return config.parse_job(composed)
+    return parse_job(composed)

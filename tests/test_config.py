@@ -12,6 +12,7 @@ from composed import ROOT, compose_job
 
 from selfnorm import config
 from selfnorm.data.catalogue import DATASETS
+from selfnorm.parsing import parse_job
 
 GROUPS = ("dataset", "model", "activation", "normalization", "dropout", "optimizer", "scale", "trainer", "logger")
 
@@ -134,4 +135,4 @@ def test_a_saved_configuration_reads_back_as_the_same_job(make_job: Callable[...
     for activation, normalization in itertools.product(choices("activation"), choices("normalization")):
         job = make_job(f"activation={activation}", f"normalization={normalization}")
         text = yaml.safe_dump(job.model_dump(by_alias=True))
-        assert config.parse_job(yaml.safe_load(text)) == job
+        assert parse_job(yaml.safe_load(text)) == job

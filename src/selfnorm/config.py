@@ -1,18 +1,17 @@
 """What a job may ask for, as one schema: names, ranges and impossible combinations.
 
-In: the composed configuration as plain dictionaries. Out: a frozen `Job`, or `ConfigError` with one line per fault
-that names the bad value and the legal ones. Imports no torch, so that a mistake is answered at once.
+`parsing.parse_job` makes a frozen `Job` of the composed configuration. Imports no torch, so that a mistake is answered
+at once.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 # Klambauer et al. (2017), Eq. 14: the constants that make (0, 1) the fixed point.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -256,65 +255,3 @@ class Job(Part):
         if self.dropout.name == "standard":
             found.append("dropout=standard changes mean and variance under SELU; dropout=alpha keeps them")
         return found
-
-
-def unknown_key(name: str) -> str:
-    """One line for a key that the configuration does not have: the legal ones, and the closest."""
-    *parents, key = name.split(".")
-    legal = _legal_keys(tuple(parents[:1]) if parents and parents[0] in Job.model_fields else ())
-    close = difflib.get_close_matches(key, legal, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    return f"unknown key {name}; legal here: {', '.join(legal)}{hint}"
-
-
-def parse_job(config: dict[str, Any]) -> Job:
-    """Check a composed configuration; raises `ConfigError` naming each bad value and the legal ones."""
-    try:
-        return Job.model_validate(config)
-    except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(fault, config) for fault in error.errors())) from None
-
-
-def _sentence(fault: Any, config: dict[str, Any]) -> str:
-    """One validation fault in words: key=value: what is wrong, what is legal."""
-    path = [str(step) for step in fault["loc"] if str(step) in _keys_along(fault["loc"], config)]
-    name, value = ".".join(path), fault["input"]
-    match fault["type"]:
-        case "extra_forbidden":
-            legal = _legal_keys(fault["loc"][:-1])
-            close = difflib.get_close_matches(path[-1], legal, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            return f"unknown key {name}; legal here: {', '.join(legal)}{hint}"
-        case "missing":
-            return f"{'.'.join(str(step) for step in fault['loc'])} is missing"
-        case "union_tag_invalid":
-            return f"{name}.name={value.get('name')!r}: legal are {fault['ctx']['expected_tags']}"
-        case "literal_error":
-            return f"{name}={value!r}: legal are {fault['ctx']['expected']}"
-        case "value_error":
-            return f"{name}={value!r} {fault['ctx']['error']}" if name else str(fault["ctx"]["error"])
-        case _:
-            return f"{name}={value!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
-
-
-def _keys_along(loc: tuple[Any, ...], config: Any) -> set[str]:
-    """The steps of an error's path that are keys of the configuration, not names of union members."""
-    keys: set[str] = set()
-    for step in loc:
-        try:
-            config = config[step]
-        except (LookupError, TypeError):  # a union member's name
-            continue
-        keys.add(str(step))
-    return keys
-
-
-def _legal_keys(loc: tuple[Any, ...]) -> list[str]:
-    """The keys that the schema knows at a path: of the union's member that the path names, or of all its members."""
-    if not loc:
-        return [field.alias or name for name, field in Job.model_fields.items()]
-    annotation: Any = Job.model_fields[str(loc[0])].annotation
-    parts = [part for part in (annotation, *get_args(annotation)) if hasattr(part, "model_fields")]
-    if len(loc) > 1:
-        parts = [part for part in parts if loc[1] in get_args(part.model_fields["name"].annotation)]
-    return list(dict.fromkeys(field.alias or name for part in parts for name, field in part.model_fields.items()))

@@ -22,6 +22,7 @@ from selfnorm.networks.activations import Selu
 from selfnorm.networks.layers import ReplicaLinear
 from selfnorm.networks.mlp import HiddenLayer, ReplicaMLP
 from selfnorm.networks.normalization import ReplicaBatchNorm, ReplicaLayerNorm
+from selfnorm.parsing import parse_job
 
 
 class ResidualPair(nn.Module):
@@ -52,7 +53,7 @@ def load_run(folder: Path) -> tuple[config.Job, ReplicaMLP, dict[str, Tensor]]:
     Raises ValueError if the folder holds no finished run, in one line.
     """
     try:
-        job = config.parse_job(yaml.safe_load((folder / "config.yaml").read_text()))
+        job = parse_job(yaml.safe_load((folder / "config.yaml").read_text()))
         state = load_file(folder / "network.safetensors")
     except (OSError, SafetensorError, yaml.YAMLError, config.ConfigError) as error:
         raise ValueError(f"{folder} holds no finished run ({' '.join(str(error).split())})") from None

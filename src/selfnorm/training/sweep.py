@@ -16,7 +16,8 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from selfnorm.config import NUM_TRAIN, ConfigError, Job, parse_job
+from selfnorm.config import NUM_TRAIN, ConfigError, Job
+from selfnorm.parsing import parse_job
 
 NUM_INPUTS = {"mnist": 784, "fashion_mnist": 784, "cifar10": 3072, "digits": 64}
 
