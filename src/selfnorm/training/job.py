@@ -37,6 +37,8 @@ from selfnorm.training.summary import in_one_sentence, summarize
 
 log = logging.getLogger(__name__)
 
+CHECKPOINT = "checkpoint.ckpt"
+
 # Lightning 2.6 beside torch 2.13: a deprecation inside Lightning that no user can act on
 warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")
 
@@ -129,6 +131,7 @@ def _train_and_record(job: config.Job, folder: Path) -> dict[str, Any]:
     finally:
         write_json(folder / "summary.json", summary)
         mirror.finish(summary, exit_code=0 if summary["state"] == "finished" else 1)
+    (folder / CHECKPOINT).unlink(missing_ok=True)  # not before the summary: a run killed in between resumes here
     print(f"{in_one_sentence(job, summary)}\n{folder}", file=sys.stderr)
     return summary
 
@@ -138,7 +141,7 @@ def _train(job: config.Job, folder: Path, mirror: Mirror) -> dict[str, Any]:
     splits = load_splits(job.dataset.name, data_dir=Path(job.data_dir), train_limit=job.dataset.train_limit)
     network = ReplicaMLP(job, splits.num_features, splits.num_classes)
     module = ReplicaClassifier(job, network)
-    checkpoint = folder / "checkpoint.ckpt"
+    checkpoint = folder / CHECKPOINT
     recorder = Recorder(job, folder, mirror)
     callbacks: list[pl.Callback] = [recorder, Checkpointer(checkpoint, job.training.checkpoint_seconds)]
     if job.progress:
@@ -152,7 +155,6 @@ def _train(job: config.Job, folder: Path, mirror: Mirror) -> dict[str, Any]:
         weights |= {"input_mean_F": splits.mean_F, "input_std_F": splits.std_F}
         save_file(weights, folder / ".network.part")
         (folder / ".network.part").replace(folder / "network.safetensors")
-        checkpoint.unlink(missing_ok=True)
     return summarize(job, recorder, steps=trainer.global_step)
 
 
