@@ -89,7 +89,16 @@ BAD = {
     "activation.name=zelu": "activation.name='zelu': legal are 'selu', 'leaky_relu', 'elu', 'relu'",
     "training.loss=max": "training.loss='max': legal are 'sum' or 'mean'",
     "+model.dept=3": "unknown key model.dept; legal here: depth, width, block, gain; did you mean depth?",
-    "+activation.slope=3": "unknown key activation.slope; legal here: name, alpha, lambda",
+    "+activation.slope=3": "unknown key activation.slope; legal here: name, fixed_point, alpha, lambda, learn",
+    "activation.fixed_point=[-0.5,0.1]": "for this mu it exists for 0.403979 < nu < 1e+06",
+    "activation.fixed_point=[0,-1]": "activation.fixed_point=[0, -1]: use mean -1000 to 1000, variance 1e-06 to 1e+06",
+    "activation.fixed_point=[0,nan]": "activation.fixed_point=[0, nan]: use mean",
+    "activation.fixed_point=[1]": "activation.fixed_point=[1]: list should have at least 2 items",
+    "activation.fixed_point=[a,1]": "activation.fixed_point.0='a': input should be a valid number",
+    "activation.fixed_point=[0,2] activation.alpha=2": "activation.alpha=2: activation.fixed_point=[0, 2] needs 1.97",
+    "activation.alpha=-1": "activation.alpha=-1: input should be greater than 0",
+    "activation.learn=maybe": "activation.learn='maybe': input should be a valid boolean",
+    "activation.learn=true dropout=alpha": "dropout=alpha is made for constants that stay, activation.learn=true",
     "+optimiser.lr=3": "unknown key optimiser; legal here: dataset, model",
     "tag=a/b": "tag='a/b': string should match pattern",
     "activation=relu dropout=alpha": "dropout=alpha keeps the moments of SELU only, not of activation=relu",
@@ -120,6 +129,7 @@ def test_several_mistakes_are_all_named() -> None:
     ("overrides", "words"),
     [
         (("activation.alpha=1",), "fixed point"),
+        (("activation.fixed_point=[-0.1,2]", "dropout=alpha"), ""),
         (("model.gain=2",), "gain 1"),
         (("dropout=standard",), "dropout=alpha"),
         ((), ""),
@@ -129,6 +139,15 @@ def test_several_mistakes_are_all_named() -> None:
 def test_choices_that_break_self_normalization_are_warned_of(overrides: tuple[str, ...], words: str) -> None:
     assert bool(words) is bool(found := compose_job(*overrides).warnings)
     assert words in " ".join(found)
+
+
+def test_a_selu_is_the_same_job_by_its_constants_and_by_its_fixed_point() -> None:
+    by_default, by_fixed_point = compose_job(), compose_job("activation.fixed_point=[0,1]")
+    assert by_default.identity == by_fixed_point.identity
+    asked = compose_job("activation.fixed_point=[-0.1,2]").activation
+    assert isinstance(asked, config.Selu)
+    both = compose_job("activation.fixed_point=[-0.1,2]", f"activation.alpha={asked.alpha!r}")
+    assert both.activation == asked
 
 
 def test_a_saved_configuration_reads_back_as_the_same_job(make_job: Callable[..., config.Job]) -> None:

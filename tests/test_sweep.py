@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from composed import ROOT, compose_job
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from test_command import train
 
 from selfnorm.training.sweep import NUM_INPUTS, work
@@ -35,8 +36,9 @@ def test_a_sweep_names_failed_cells_goes_on_and_skips_what_is_finished(tmp_path:
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_every_cell_of_every_sweep_composes_into_a_folder_of_its_own(path: Path) -> None:
     params = yaml.safe_load(path.read_text())["hydra"]["sweeper"]["params"]
+    swept = OverridesParser.create().parse_overrides([f"{key}={values}" for key, values in params.items()])
     choices = [
-        [f"{key}={value}" for value in str(values).replace(" ", "").split(",")] for key, values in params.items()
+        [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()] for override in swept
     ]
     cells = list(itertools.product(*choices))
     assert len({compose_job(*cell, f"+sweep={path.stem}").folder for cell in cells}) == len(cells)

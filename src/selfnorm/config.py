@@ -13,14 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-# Klambauer et al. (2017), Eq. 14: the constants that make (0, 1) the fixed point.
-SELU_ALPHA = 1.6732632423543772848170429916717
-SELU_LAMBDA = 1.0507009873554804934193349852946
+from selfnorm.selu_constants import PAPERS_FIXED_POINT, complete_selu
 
 # Training samples of each data set. Authors' code: the last 10 000 of MNIST and of CIFAR-10 validate.
 NUM_TRAIN = {"mnist": 50_000, "cifar10": 40_000, "fashion_mnist": 50_000, "digits": 1280}
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -46,9 +45,31 @@ class Model(Part):
 
 
 class Selu(Part):
+    """SELU by its constants or by its fixed point; whichever is given, all three are there afterwards.
+
+    fixed_point: mean and variance that layers of independent random weights of variance 1/n keep; null only for
+    constants that were chosen otherwise. learn: every layer of every replica trains its own alpha and lambda.
+    """
+
     name: Literal["selu"]
-    alpha: Positive = SELU_ALPHA
-    lambda_: Positive = Field(SELU_LAMBDA, alias="lambda")
+    fixed_point: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
+    alpha: Positive
+    lambda_: Positive = Field(alias="lambda")
+    learn: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _constants_and_fixed_point_agree(cls, part: Any) -> Any:
+        return complete_selu(part) if isinstance(part, dict) else part
+
+    @property
+    def label(self) -> str:
+        """`selu` for the paper's own, else with what differs, fit for a folder's name."""
+        if self.fixed_point is None:
+            target = f"_a{self.alpha:g}_l{self.lambda_:g}"
+        else:
+            target = "" if self.fixed_point == PAPERS_FIXED_POINT else "_m{:g}_v{:g}".format(*self.fixed_point)
+        return f"selu{target}{'_learned' if self.learn else ''}"
 
 
 class LeakyRelu(Part):
@@ -178,6 +199,11 @@ class Job(Part):
                 f"dropout=alpha keeps the moments of SELU only, not of activation={self.activation.name}; "
                 "use dropout=standard or activation=selu"
             )
+        if self.dropout.name == "alpha" and isinstance(self.activation, Selu) and self.activation.learn:
+            raise ValueError(
+                "dropout=alpha is made for constants that stay, activation.learn=true changes them; "
+                "use dropout=none, dropout=standard or activation.learn=false"
+            )
         num_train = NUM_TRAIN[self.dataset.name]
         if self.dataset.train_limit is not None and self.dataset.train_limit > num_train:
             raise ValueError(
@@ -215,7 +241,8 @@ class Job(Part):
         """The network's name in folders and tables, such as `relu-batch` or `highway-selu`."""
         block = [] if self.model.block == "plain" else [self.model.block]
         extras = [part.name for part in (self.normalization, self.dropout) if part.name != "none"]
-        return "-".join([*block, self.activation.name, *extras])
+        activation = self.activation.label if isinstance(self.activation, Selu) else self.activation.name
+        return "-".join([*block, activation, *extras])
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -250,7 +277,8 @@ class Job(Part):
         if self.model.gain is not None and self.model.gain != 1:
             gain = f"{self.model.gain:g}"
             found.append(f"model.gain={gain}: SELU is self-normalizing for weights of variance 1/n, gain 1")
-        if (self.activation.alpha, self.activation.lambda_) != (SELU_ALPHA, SELU_LAMBDA):
+        # One that is asked for attracts: E selu(s z)^2 / s^2 falls with s, so the second moment returns to it
+        if self.activation.fixed_point is None:
             found.append("activation.alpha and lambda are not those whose fixed point is mean 0, variance 1")
         if self.dropout.name == "standard":
             found.append("dropout=standard changes mean and variance under SELU; dropout=alpha keeps them")

@@ -47,7 +47,8 @@ def _sentence(fault: Any, config: dict[str, Any]) -> str:
         case "literal_error":
             return f"{name}={value!r}: legal are {fault['ctx']['expected']}"
         case "value_error":
-            return f"{name}={value!r} {fault['ctx']['error']}" if name else str(fault["ctx"]["error"])
+            whole = not name or isinstance(value, dict)  # the fault of a part names its keys itself
+            return str(fault["ctx"]["error"]) if whole else f"{name}={value!r} {fault['ctx']['error']}"
         case _:
             return f"{name}={value!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
 

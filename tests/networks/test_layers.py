@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from selfnorm import config
-from selfnorm.networks.activations import Selu, initialization_gain, make_activation
-from selfnorm.networks.dropout import ReplicaDropout
+from selfnorm.networks.activations import LearnedSelu, Selu, initialization_gain, make_activation
+from selfnorm.networks.dropout import ReplicaDropout, make_dropout
 from selfnorm.networks.layers import ReplicaLinear, WeightNormLinear
 from selfnorm.networks.normalization import ReplicaBatchNorm, ReplicaLayerNorm
 from selfnorm.networks.phase import EVALUATION, Phase
 from selfnorm.networks.randomness import Masks, Purpose, generator
+from selfnorm.selu_constants import SELU_ALPHA, SELU_LAMBDA
 
 SEEDS = [3, 5, 7]
 LEARNING = Phase(group=16, learning=True)
@@ -126,7 +127,7 @@ def test_gain_keeps_the_second_moment(name: str, gain: float) -> None:
 def test_gain_agrees_with_samples(name: str) -> None:
     part = config.PlainActivation(name=name)
     z = torch.randn(10**6, generator=torch.Generator().manual_seed(1))
-    second_moment = make_activation(part)(z).square()
+    second_moment = make_activation(part, 1)(z).square()
     standard_error = (second_moment.std() / 1000).item()
     assert second_moment.mean().item() * initialization_gain(part) == pytest.approx(
         1, abs=5 * standard_error * initialization_gain(part)
@@ -144,7 +145,7 @@ def test_standard_dropout_is_torchs_in_distribution() -> None:
 
 def test_alpha_dropout_is_torchs_in_distribution_and_keeps_mean_and_variance() -> None:
     a_RBF = nn.functional.selu(torch.randn(len(SEEDS), 1000, 500, generator=torch.Generator().manual_seed(0)))
-    saturation = -config.SELU_LAMBDA * config.SELU_ALPHA
+    saturation = -SELU_LAMBDA * SELU_ALPHA
     phase = Phase(masks=Masks(SEEDS, Purpose.TRAINING_DROPOUT, (0,)))
     out_RBF = ReplicaDropout(0.1, saturation=saturation)(a_RBF, phase)
     torch.manual_seed(0)
@@ -156,6 +157,34 @@ def test_alpha_dropout_is_torchs_in_distribution_and_keeps_mean_and_variance() -
     # 500 000 draws a replica: standard errors of mean and variance are 0.0014 and about 0.003
     assert torch.all(out_RBF.mean((1, 2)).abs() < 0.008)
     assert torch.all(out_RBF.var((1, 2)).sub(1).abs() < 0.015)
+
+
+@pytest.mark.parametrize("fixed_point", [(0.0, 1.0), (-0.1, 2.0), (0.2, 0.5)])
+def test_alpha_dropout_keeps_the_moments_of_any_fixed_point(fixed_point: tuple[float, float]) -> None:
+    part = config.Selu.model_validate({"name": "selu", "fixed_point": [*fixed_point]})
+    z = torch.randn(len(SEEDS), 1000, 500, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    a_RBF = make_activation(part, 1)(z * (fixed_point[1] + fixed_point[0] ** 2) ** 0.5)
+    dropout = make_dropout(config.Dropout(name="alpha", rate=0.2), part)
+    out_RBF = dropout(a_RBF, Phase(masks=Masks(SEEDS, Purpose.TRAINING_DROPOUT, (0,))))
+    for x_RBF in (a_RBF, out_RBF):  # both by 500 000 draws a replica, standard errors as above
+        assert torch.all(x_RBF.mean((1, 2)).sub(fixed_point[0]).abs() < 0.008 * fixed_point[1] ** 0.5)
+        assert torch.all(x_RBF.var((1, 2)).div(fixed_point[1]).sub(1).abs() < 0.015)
+    values, counts = out_RBF[0].unique(return_counts=True)
+    assert counts.max().item() == pytest.approx(0.2 * out_RBF[0].numel(), rel=0.02)  # dropped units share one value
+    assert values[counts.argmax()].item() == pytest.approx(dropout.a * dropout.saturation + dropout.b)
+
+
+def test_learned_constants_act_per_replica_and_have_the_right_gradients() -> None:
+    f = LearnedSelu(2, 1.5, 1.1).double()
+    with torch.no_grad():
+        f.alpha_R[1], f.lambda_R[1] = 0.7, 1.3
+    z_RBF = torch.randn(2, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    for r, (alpha, lambda_) in enumerate([(1.5, 1.1), (0.7, 1.3)]):
+        torch.testing.assert_close(f(z_RBF)[r], Selu(alpha, lambda_)(z_RBF[r]))
+    assert torch.autograd.gradcheck(
+        lambda z, alpha, lambda_: torch.func.functional_call(f, {"alpha_R": alpha, "lambda_R": lambda_}, z),
+        (z_RBF, f.alpha_R.detach().requires_grad_(), f.lambda_R.detach().requires_grad_()),
+    )
 
 
 def test_dropout_is_off_in_evaluation() -> None:

@@ -31,6 +31,17 @@ def test_a_deep_selu_network_holds_mean_zero_and_variance_one(make_job: Callable
     assert variance_L.sub(1).abs().max() < 0.25
 
 
+@pytest.mark.parametrize("fixed_point", [(-0.1, 2.0), (0.0, 0.5), (-0.2, 1.0)])
+def test_a_deep_network_reaches_the_fixed_point_that_was_asked_for(
+    fixed_point: tuple[float, float], make_job: Callable[..., config.Job]
+) -> None:
+    mu, nu = fixed_point
+    mean_L, variance_L = moments_by_layer(make_job(*DEEP, f"activation.fixed_point=[{mu},{nu}]"))
+    # from mean 0, variance 1 of the inputs; scatter as above, here also averaged over the last 16 layers
+    assert mean_L[16:].mean().item() == pytest.approx(mu, abs=0.03 * nu**0.5)
+    assert variance_L[16:].mean().item() == pytest.approx(nu, rel=0.1)
+
+
 def test_torchs_default_initialization_vanishes(make_job: Callable[..., config.Job]) -> None:
     # nn.Linear draws from U(-1/sqrt(n), 1/sqrt(n)): gain 1/3
     _, variance_L = moments_by_layer(make_job(*DEEP, "model.gain=0.3333333"))

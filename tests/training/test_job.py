@@ -59,11 +59,12 @@ def crash_by(callback: pl.Callback, monkeypatch: pytest.MonkeyPatch) -> None:
     "overrides",
     [
         ("dropout=alpha", "dropout.rate=0.1"),
+        ("activation.fixed_point=[-0.1,2]", "activation.learn=true"),
         ("activation=relu", "normalization=batch", "optimizer=adam"),
         ("optimizer.momentum=0.9", "recording.errors_per_epoch=2"),
         ("trainer.precision=bf16",),
     ],
-    ids=["dropout", "batch normalization and Adam", "momentum, errors within an epoch", "bfloat16"],
+    ids=["dropout", "learned constants", "batch normalization and Adam", "momentum, two errors an epoch", "bfloat16"],
 )
 def test_a_resumed_run_is_identical_to_an_undisturbed_one(
     overrides: tuple[str, ...], crash: pl.Callback, make_job: Make, monkeypatch: pytest.MonkeyPatch

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from selfnorm import config
+from selfnorm.selu_constants import SELU_ALPHA, SELU_LAMBDA
 
 
 class Selu(nn.Module):
     """lambda (z if z > 0 else alpha (e^z - 1)). Paper: Eq. 2; the constants of Eq. 14 by default."""
 
-    def __init__(self, alpha: float = config.SELU_ALPHA, lambda_: float = config.SELU_LAMBDA) -> None:
+    def __init__(self, alpha: float = SELU_ALPHA, lambda_: float = SELU_LAMBDA) -> None:
         super().__init__()
         self.alpha, self.lambda_ = alpha, lambda_
 
@@ -22,6 +23,20 @@ class Selu(nn.Module):
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}, lambda_={self.lambda_}"
+
+
+class LearnedSelu(nn.Module):
+    """A SELU whose alpha and lambda are trained, one pair for each replica of the layer."""
+
+    def __init__(self, num_replicas: int, alpha: float, lambda_: float) -> None:
+        super().__init__()
+        self.alpha_R = nn.Parameter(torch.full((num_replicas,), alpha))
+        self.lambda_R = nn.Parameter(torch.full((num_replicas,), lambda_))
+
+    def forward(self, z_RBF: Tensor) -> Tensor:
+        alpha_R11, lambda_R11 = (learned_R.view(-1, 1, 1) for learned_R in (self.alpha_R, self.lambda_R))
+        # p + alpha q of Eq. 2, whose halves p = max(z, 0) and q = min(e^z - 1, 0) sum up to ELU
+        return lambda_R11 * torch.lerp(z_RBF.relu(), nn.functional.elu(z_RBF), alpha_R11.to(z_RBF.dtype))
 
 
 _WITHOUT_PARAMETERS: dict[str, Callable[[], nn.Module]] = {
@@ -33,9 +48,11 @@ _WITHOUT_PARAMETERS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def make_activation(part: config.Activation) -> nn.Module:
-    """The activation function that a configuration names; element by element, so replicas share it."""
+def make_activation(part: config.Activation, num_replicas: int) -> nn.Module:
+    """The activation function that a configuration names; element by element, so replicas share what is not learned."""
     match part:
+        case config.Selu(learn=True):
+            return LearnedSelu(num_replicas, part.alpha, part.lambda_)
         case config.Selu():
             return Selu(part.alpha, part.lambda_)
         case config.LeakyRelu():
@@ -57,4 +74,4 @@ def initialization_gain(part: config.Activation) -> float:
     # Trapezoids are spectrally accurate for a Gaussian tail; the kink at 0 is a node, so the error is O(step^2).
     z = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
     density = torch.exp(-z.square() / 2) / (2 * torch.pi) ** 0.5
-    return 1 / torch.trapezoid(make_activation(part)(z).square() * density, z).item()
+    return 1 / torch.trapezoid(make_activation(part, 1)(z).square() * density, z).item()

@@ -18,11 +18,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from selfnorm import config
-from selfnorm.networks.activations import Selu
+from selfnorm.networks.activations import LearnedSelu, Selu
 from selfnorm.networks.layers import ReplicaLinear
 from selfnorm.networks.mlp import HiddenLayer, ReplicaMLP
 from selfnorm.networks.normalization import ReplicaBatchNorm, ReplicaLayerNorm
 from selfnorm.parsing import parse_job
+from selfnorm.selu_constants import SELU_ALPHA, SELU_LAMBDA
 
 
 class ResidualPair(nn.Module):
@@ -82,13 +83,13 @@ def extract_replica(network: ReplicaMLP, replica: int) -> nn.Sequential:
 
 def _residual_pair(first: nn.Sequential, second: HiddenLayer, replica: int) -> ResidualPair:
     parts = _layer(second, replica)
-    joins = next(i for i, part in enumerate(parts) if type(part) is type(_activation(second.activation)))
+    joins = next(i for i, part in enumerate(parts) if type(part) is type(_activation(second.activation, replica)))
     return ResidualPair(nn.Sequential(*first, *parts[:joins]), nn.Sequential(*parts[joins:]))
 
 
 def _layer(layer: HiddenLayer, replica: int) -> list[nn.Module]:
     """linear, normalization and activation function in their order; one `Highway` if the layer is gated."""
-    parts: list[nn.Module] = [_linear(layer.linear, replica), _activation(layer.activation)]
+    parts: list[nn.Module] = [_linear(layer.linear, replica), _activation(layer.activation, replica)]
     if layer.normalization is not None:
         parts.insert(2 if layer.normalize_after else 1, _normalization(layer.normalization, replica))
     return parts if layer.gate is None else [Highway(nn.Sequential(*parts), _linear(layer.gate, replica))]
@@ -102,9 +103,10 @@ def _linear(layer: ReplicaLinear, replica: int) -> nn.Linear:
     return linear
 
 
-def _activation(activation: nn.Module) -> nn.Module:
-    papers = (config.SELU_ALPHA, config.SELU_LAMBDA)
-    if isinstance(activation, Selu) and (activation.alpha, activation.lambda_) == papers:
+def _activation(activation: nn.Module, replica: int) -> nn.Module:
+    if isinstance(activation, LearnedSelu):
+        activation = Selu(activation.alpha_R[replica].item(), activation.lambda_R[replica].item())
+    if isinstance(activation, Selu) and (activation.alpha, activation.lambda_) == (SELU_ALPHA, SELU_LAMBDA):
         return nn.SELU()
     return copy.deepcopy(activation)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from selfnorm import config
-from selfnorm.networks.activations import initialization_gain, make_activation
+from selfnorm.networks.activations import LearnedSelu, initialization_gain, make_activation
 from selfnorm.networks.dropout import make_dropout
 from selfnorm.networks.layers import ReplicaLinear, WeightNormLinear
 from selfnorm.networks.normalization import make_normalization
@@ -45,7 +45,7 @@ class HiddenLayer(nn.Module):
             nn.init.constant_(self.gate.bias_R1O, GATE_BIAS)
         self.normalization = make_normalization(job.normalization, len(sources), num_out)
         self.normalize_after = isinstance(job.normalization, config.Batch) and job.normalization.position == "after"
-        self.activation = make_activation(job.activation)
+        self.activation = make_activation(job.activation, len(sources))
         self.dropout = make_dropout(job.dropout, job.activation)
 
     def forward(self, x_RBF: Tensor, phase: Phase, skip_RBF: Tensor | None = None) -> tuple[Tensor, LayerTrace]:
@@ -90,6 +90,17 @@ class ReplicaMLP(nn.Module):
     def activations(self) -> list[nn.Module]:
         """The activation function of every hidden layer."""
         return [layer.activation for layer in self.hidden if isinstance(layer, HiddenLayer)]
+
+    @property
+    def learned_constants(self) -> dict[str, Tensor]:
+        """alpha and lambda of every hidden layer, (R, L), where they are trained; else empty."""
+        learned = [activation for activation in self.activations if isinstance(activation, LearnedSelu)]
+        if not learned:
+            return {}
+        return {
+            "alpha": torch.stack([f.alpha_R.detach() for f in learned], dim=1),
+            "lambda": torch.stack([f.lambda_R.detach() for f in learned], dim=1),
+        }
 
     def forward(self, x_RBF: Tensor, phase: Phase, trace: list[LayerTrace] | None = None) -> Tensor:
         """Logits (R, B, C). `trace`, if given, receives every hidden layer's z and a."""

@@ -27,6 +27,7 @@ MOMENTS = (
     "saturated",
     "gradient_second_moment",
 )
+LEARNED = ("alpha", "lambda")  # beside the moments, where a SELU's constants are trained
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -60,7 +60,10 @@ def _error(module: ReplicaClassifier, split: Split, *, group: int | None) -> Err
 
 
 def layer_moments(module: ReplicaClassifier, split: Split) -> dict[str, Tensor]:
-    """`LayerMoments` over the first (up to) recording.samples training samples, in training mode, in whole batches."""
+    """`LayerMoments` over the first (up to) recording.samples training samples, in training mode, in whole batches.
+
+    With the constants of each layer's SELU, where they are trained.
+    """
     trainer, job = module.trainer, module.job
     network: ReplicaMLP = module.network
     metric = LayerMoments(len(job.seeds), job.model.depth, network.output.weight_RIO.shape[1]).to(split.x_NF.device)
@@ -77,7 +80,7 @@ def layer_moments(module: ReplicaClassifier, split: Split) -> dict[str, Tensor]:
             gradients = torch.autograd.grad(loss, [trace.z_RBF for trace in traces])
         detached = [LayerTrace(*(tensor.detach() for tensor in trace)) for trace in traces]
         metric.update(detached, _slopes(network, detached), gradients)
-    return metric.compute()
+    return metric.compute() | network.learned_constants
 
 
 def _slopes(network: ReplicaMLP, traces: Sequence[LayerTrace]) -> list[Tensor]:

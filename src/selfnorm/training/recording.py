@@ -16,7 +16,7 @@ from torch import Tensor
 
 from selfnorm import config
 from selfnorm.tracking.mirror import Mirror
-from selfnorm.training.files import CURVES, MOMENTS, Table
+from selfnorm.training.files import CURVES, LEARNED, MOMENTS, Table
 from selfnorm.training.metrics import Error
 from selfnorm.training.passes import evaluation_error, layer_moments, training_error
 
@@ -46,7 +46,9 @@ class Recorder(pl.Callback):
 
     def __init__(self, job: config.Job, folder: Path, mirror: Mirror) -> None:
         self.job, self.mirror = job, mirror
-        self.curves, self.moments = Table(folder / "curves.csv", CURVES), Table(folder / "moments.csv", MOMENTS)
+        learned = LEARNED if isinstance(job.activation, config.Selu) and job.activation.learn else ()
+        self.curves = Table(folder / "curves.csv", CURVES)
+        self.moments = Table(folder / "moments.csv", (*MOMENTS, *learned))
         self.diverged: dict[int, int] = {}  # seed -> the step at which its error was first seen not to be finite
         self.latest: dict[str, Error] = {}
         self.started = time.monotonic()
