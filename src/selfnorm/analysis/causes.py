@@ -64,6 +64,8 @@ def describe_change(reference: pd.Series, cell: pd.Series, axis: str) -> str:
     if axis == "dropout" and cell["dropout"] != "none":
         return f"with {cell['dropout']} dropout {cell['dropout_rate']:g}"
     columns = [c for c in AXES[axis] if not same(reference[c], cell[c])]
+    if "activation" in columns:
+        columns = ["activation"]  # only a SELU has a fixed point to name
     return f"{axis} " + ", ".join(f"{_value(reference[c], c)} → {_value(cell[c], c)}" for c in columns)
 
 

@@ -106,18 +106,18 @@ def corrected(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe_cells(tables: Tables, settings: Settings = DEFAULTS) -> pd.DataFrame:
-    """One row per ended cell: n, diverged seeds, geometric means with interval, spread, test accuracy, note.
+    """One row per ended cell: n, diverged seeds, geometric means with interval, spread, note.
 
-    Columns fluctuation, fluctuation_error and final_error each come with _low and _high (t interval over
-    seeds on the log scale; NaN for a single seed), the first two with the order of their differences.
+    Columns fluctuation, fluctuation_error, final_error and test_error (fraction of wrong answers) each come with
+    _low and _high (t interval over seeds on the log scale; NaN for a single seed), the first two with the order of
+    their differences.
     """
     rows = []
     for _, cell in usable_cells(tables)[0].iterrows():
         curves = seed_curves(tables, cell["cell"])
-        accuracy = tables.seeds.loc[tables.seeds["cell"] == cell["cell"]].set_index("seed")["test_accuracy"]
         row: dict[str, Any] = {key: cell[key] for key in ("cell", "dataset", "network", "depth")}
         row |= {"n": len(curves.seeds), "diverged": diverged_text(curves)}
-        row |= _describe(curves, settings) | {"test_accuracy": accuracy.reindex(list(curves.seeds)).mean()}
+        row |= _describe(curves, settings)
         rows.append(row)
     rows.sort(key=lambda row: (paper_order(row["dataset"]), row["depth"], row["network"], row["cell"]))
     return pd.DataFrame(rows)
@@ -140,6 +140,8 @@ def _describe(curves: SeedCurves, settings: Settings) -> dict[str, Any]:
     except ValueError as error:
         values["note"] = str(error)
     values |= _with_interval("final_error", curves.logs_RT[:, -1], settings)
+    if (curves.test_errors_R > 0).all():
+        values |= _with_interval("test_error", np.log(curves.test_errors_R), settings)
     return values | {"spread": spread(window.logs_RT) if len(curves.seeds) > 1 else np.nan}
 
 

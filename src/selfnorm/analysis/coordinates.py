@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from selfnorm.selu_constants import SELU_ALPHA, SELU_LAMBDA
+
 # An axis is a group of columns which one intervention changes together.
 AXES: dict[str, tuple[str, ...]] = {
-    "activation": ("activation",),
+    "activation": ("activation", "fixed_point"),
     "normalization": ("normalization", "position"),
     "initialization": ("gain",),
     "dropout": ("dropout", "dropout_rate", "input_rate"),
@@ -26,6 +28,7 @@ AXES: dict[str, tuple[str, ...]] = {
     "training samples": ("train_limit",),
 }
 TITLES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "fashion_mnist": "Fashion-MNIST"}
+PAPERS = "(0, 1)"  # SELU's fixed point in the paper
 _NORMALIZATIONS = {"batch": "BN", "layer": "LN", "weight": "WN"}
 _BLOCKS = {"residual": "ResNet", "highway": "Highway"}
 
@@ -49,6 +52,7 @@ def coordinates(config: Mapping[str, Any]) -> dict[str, Any]:
         "block": str(_key(config, "model.block", "plain")),
         "gain": float("nan") if gain is None else float(gain),
         "activation": str(_key(config, "activation.name")),
+        "fixed_point": fixed_point_name(config),
         "normalization": normalization,
         # Only batch normalization has a position; elsewhere the key would split equal cells.
         "position": str(_key(config, "normalization.position", "after")) if normalization == "batch" else "none",
@@ -67,6 +71,21 @@ def coordinates(config: Mapping[str, Any]) -> dict[str, Any]:
         "tag": str(_key(config, "tag", "untagged")),
     }
     return row | {"network": network_name(row)}
+
+
+def fixed_point_name(config: Mapping[str, Any]) -> str:
+    """A SELU's constants in words: `(0, 1)`, `learned from (0, 1)`, `alpha 1, lambda 2`; `none` for others."""
+    if _key(config, "activation.name") != "selu":
+        return "none"
+    target = _key(config, "activation.fixed_point", None)
+    alpha, lambda_ = (_key(config, f"activation.{name}", None) for name in ("alpha", "lambda"))
+    if target is not None:
+        name = "({:g}, {:g})".format(*target)
+    elif (alpha or SELU_ALPHA, lambda_ or SELU_LAMBDA) == (SELU_ALPHA, SELU_LAMBDA):
+        name = PAPERS
+    else:
+        name = f"alpha {alpha:g}, lambda {lambda_:g}"
+    return f"learned from {name}" if _key(config, "activation.learn", False) else name
 
 
 _REQUIRED = object()
@@ -94,6 +113,9 @@ def network_name(row: Mapping[str, Any]) -> str:
     if row["block"] != "plain":
         return _BLOCKS.get(row["block"], row["block"])
     activation, normalization = row["activation"], row["normalization"]
+    target = row.get("fixed_point", "none")
+    if activation == "selu" and target != PAPERS:
+        return " + ".join([f"SNN {target}", *([] if normalization == "none" else [normalization])])
     if normalization == "none":
         return {"selu": "SNN", "relu": "MSRA"}.get(activation, activation.upper())
     short = _NORMALIZATIONS.get(normalization, normalization)
@@ -132,11 +154,14 @@ def reference_cells(cells: pd.DataFrame, network: str) -> pd.DataFrame:
 
 
 def controls(cells: pd.DataFrame, reference: pd.Series) -> Iterator[tuple[str, pd.Series]]:
-    """The cells of the same data set and depth that differ in exactly one axis, each with that axis."""
+    """The cells of the same data set and depth that differ in exactly one axis, each with that axis.
+
+    SELUs of other fixed points are no perturbations; `targets` compares them.
+    """
     here = cells[(cells["dataset"] == reference["dataset"]) & (cells["depth"] == reference["depth"])]
     for _, cell in here.iterrows():
         changed = changed_axes(reference, cell)
-        if len(changed) == 1:
+        if len(changed) == 1 and (changed != ["activation"] or not same(reference["activation"], cell["activation"])):
             yield changed[0], cell
 
 

@@ -3,7 +3,7 @@
 In: the tidy tables. Out: SeedCurves. Shapes: R seeds, T recorded steps.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ class SeedCurves:
     seeds: tuple[int, ...]
     errors_RT: np.ndarray
     diverged: dict[int, int]
+    test_errors_R: np.ndarray  # fraction of test samples answered wrongly after training; NaN where not recorded
 
     @property
     def logs_RT(self) -> np.ndarray:
@@ -33,12 +34,12 @@ class SeedCurves:
     def window(self, skip: float) -> "SeedCurves":
         """The curves without the first `skip` (a fraction, 0 <= skip < 1) of their updates."""
         kept = self.steps_T >= skip * self.steps_T[-1]
-        return SeedCurves(self.name, self.steps_T[kept], self.seeds, self.errors_RT[:, kept], self.diverged)
+        return replace(self, steps_T=self.steps_T[kept], errors_RT=self.errors_RT[:, kept])
 
     def until(self, step: int) -> "SeedCurves":
         """The curves up to and including `step`."""
         kept = self.steps_T <= step
-        return SeedCurves(self.name, self.steps_T[kept], self.seeds, self.errors_RT[:, kept], self.diverged)
+        return replace(self, steps_T=self.steps_T[kept], errors_RT=self.errors_RT[:, kept])
 
 
 def seed_curves(tables: Tables, cell: str, split: str = "train") -> SeedCurves:
@@ -52,14 +53,19 @@ def seed_curves(tables: Tables, cell: str, split: str = "train") -> SeedCurves:
     whole = rows.groupby("step")["seed"].transform("size") == rows["seed"].nunique()
     # pivot would turn a missing record into a NaN, which means divergence here; hence `whole` first.
     errors = rows[whole].pivot(index="step", columns="seed", values="loss")
-    diverged = _diverged(errors, tables.seeds[tables.seeds["cell"] == cell])
+    of_seeds = tables.seeds[tables.seeds["cell"] == cell]
+    diverged = _diverged(errors, of_seeds)
     errors = errors.drop(columns=[s for s in diverged if s in errors])
     if (errors <= 0).to_numpy().any():
         seed = errors.columns[(errors <= 0).any()][0]
         raise ValueError(f"{cell}, seed {seed}: an error of 0 or below has no logarithm: record more digits")
-    name = str(rows["network"].iloc[0])
     return SeedCurves(
-        name, errors.index.to_numpy(), tuple(map(int, errors.columns)), errors.to_numpy().T.copy(), diverged
+        name=str(rows["network"].iloc[0]),
+        steps_T=errors.index.to_numpy(),
+        seeds=tuple(map(int, errors.columns)),
+        errors_RT=errors.to_numpy().T.copy(),
+        diverged=diverged,
+        test_errors_R=1 - of_seeds.set_index("seed")["test_accuracy"].reindex(errors.columns).to_numpy(),
     )
 
 

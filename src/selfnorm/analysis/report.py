@@ -3,6 +3,7 @@
 In: a folder with committed tables. Out: files beside them. Equal tables give equal bytes.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from selfnorm.analysis.figures.errors import figure1
 from selfnorm.analysis.figures.moments import moments_figure
 from selfnorm.analysis.figures.ratios import causes_figure, fluctuation_figure
 from selfnorm.analysis.figures.style import house_style, save
+from selfnorm.analysis.figures.targets import constants_figure, targets_figure
 from selfnorm.analysis.markup import latex_table, markdown_table
 from selfnorm.analysis.report_text import (
     cells_view,
@@ -26,6 +28,7 @@ from selfnorm.analysis.report_text import (
 )
 from selfnorm.analysis.results import Tables, read_results, write_results
 from selfnorm.analysis.statistics import DEFAULTS, Settings
+from selfnorm.analysis.targets import constants_sentences, learned_constants, target_sentences, targets
 from selfnorm.analysis.verdict import verdicts
 
 
@@ -45,7 +48,7 @@ def make_report(tables: Tables, folder: Path, settings: Settings = DEFAULTS) -> 
     sentences: list[str] = []
     left_out: list[str] = _left_out(tables)
     with house_style():
-        for part in (_comparison_part, _moments_part, _causes_part, _architectures_part):
+        for part in (_comparison_part, _targets_part, _moments_part, _causes_part, _architectures_part):
             try:
                 text, found = part(tables, folder, settings)
                 sections.append(text)
@@ -75,6 +78,22 @@ def _comparison_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
     text += "## Does the claim hold?\n\n" + "".join(f"- {s}\n" for s in sentences)
     text += "\n![BN / SNN with 95 % intervals](fluctuation.png)\n\n"
     text += "BN / SNN, ratio (95 % interval):\n\n" + (folder / "comparison.md").read_text()
+    return text, sentences
+
+
+def _targets_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
+    table = targets(tables, settings)
+    save(targets_figure(table), folder, "targets")
+    _write_table(table, controls_view(table, ["lr", "target"]), folder, "targets")
+    sentences = target_sentences(table)
+    text = "## Is (0, 1) the best target?\n\n![Ratio to the SELU of (0, 1)](targets.png)\n\n"
+    text += "".join(f"- {sentence}\n" for sentence in sentences)
+    with suppress(ValueError):  # constants may all have been held
+        constants = learned_constants(tables)
+        save(constants_figure(constants), folder, "constants")
+        text += "\n## What the learned constants became\n\n![alpha and lambda by layer](constants.png)\n\n"
+        text += "".join(f"- {sentence}\n" for sentence in constants_sentences(constants))
+    text += "\nRatio to the SELU of (0, 1) (95 % interval):\n\n" + (folder / "targets.md").read_text()
     return text, sentences
 
 

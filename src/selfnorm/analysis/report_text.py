@@ -18,6 +18,7 @@ from selfnorm.analysis.statistics import (
     SPEED,
     SPREAD_LEVEL,
     SPREAD_STEP,
+    TEST,
     Settings,
 )
 from selfnorm.analysis.verdict import CLAIMS, number
@@ -31,6 +32,7 @@ _SHOWN = {
     SPREAD_LEVEL: "spread, equal level",
     SPEED: "steps to level",
     FINAL: "final error",
+    TEST: "test error rate",
 }
 _NONE = "–"
 
@@ -85,7 +87,7 @@ def _p_text(p: Any) -> str:
 
 
 def cells_view(described: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell: n, diverged seeds, fluctuation, final error, spread, test accuracy."""
+    """One row per cell: n, diverged seeds, fluctuation, final error and test error rate, spread."""
     rows = []
     for row in described.to_dict("records"):
         view: dict[str, Any] = {
@@ -98,11 +100,11 @@ def cells_view(described: pd.DataFrame) -> pd.DataFrame:
             "fluctuation": "fluctuation (log error)",
             "fluctuation_error": "of the error",
             "final_error": "final error",
+            "test_error": "test error rate",
         }
         for key, label in names.items():
             view[label] = interval_text(*(float(row.get(f"{key}{end}", np.nan)) for end in ("", "_low", "_high")))
         view["spread"] = interval_text(float(row.get("spread", np.nan)), np.nan, np.nan)
-        view["test accuracy"] = interval_text(float(row["test_accuracy"]), np.nan, np.nan)
         rows.append(view | {"cell": row["cell"]})
     return pd.DataFrame(rows)
 

@@ -19,13 +19,13 @@ import pandas as pd
 CURVE_COLUMNS = ["step", "epoch", "seed", "split", "loss", "accuracy"]
 MOMENT_KEYS = ["step", "epoch", "seed", "layer"]
 _TEXT = [
-    "cell", "dataset", "network", "block", "activation", "normalization", "position", "dropout", "optimizer",
-    "loss", "error_mode", "scale", "tag", "state",
+    "cell", "dataset", "network", "block", "activation", "fixed_point", "normalization", "position", "dropout",
+    "optimizer", "loss", "error_mode", "scale", "tag", "state",
 ]  # fmt: skip
 _WHOLE = ["depth", "width", "batch_size", "error_batch_size", "epochs", "train_limit", "num_seeds"]
 _REAL = ["gain", "dropout_rate", "input_rate", "lr", "seconds"]
 CELL_COLUMNS = [
-    "cell", "dataset", "network", "depth", "width", "block", "gain", "activation", "normalization",
+    "cell", "dataset", "network", "depth", "width", "block", "gain", "activation", "fixed_point", "normalization",
     "position", "dropout", "dropout_rate", "input_rate", "optimizer", "lr", "batch_size", "loss",
     "error_mode", "error_batch_size", "epochs", "train_limit", "scale", "tag", "state", "num_seeds",
     "seconds",
@@ -60,6 +60,8 @@ class Tables:
 
 def typed_cells(cells: pd.DataFrame) -> pd.DataFrame:
     """The table of cells with fixed columns, order and types, whether it comes from runs or from a file."""
+    if "fixed_point" not in cells:  # written before there was a choice
+        cells = cells.assign(fixed_point=np.where(cells["activation"] == "selu", "(0, 1)", "none"))
     types = dict.fromkeys(_TEXT, "str") | dict.fromkeys(_WHOLE, "Int64")
     typed = cells[CELL_COLUMNS].astype(types | dict.fromkeys(_REAL, "float64"))
     return typed.sort_values("cell", ignore_index=True)
@@ -86,8 +88,14 @@ def thin_moments(moments: pd.DataFrame, max_steps: int) -> pd.DataFrame:
     return pd.concat(kept, ignore_index=True) if kept else moments
 
 
+MOMENT_ROWS = 40_000  # about a megabyte, compressed
+
+
 def write_results(tables: Tables, folder: Path, max_moment_steps: int = 8) -> None:
-    """Write the tables under `folder`; equal tables give equal bytes (no dates, fixed order and digits)."""
+    """Write the tables under `folder`; equal tables give equal bytes (no dates, fixed order and digits).
+
+    Of the moments at most `max_moment_steps` steps, fewer (first and last at least) in a large study.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     cells = typed_cells(tables.cells)
     cells.to_csv(folder / "cells.csv", index=False, lineterminator="\n")
@@ -95,7 +103,9 @@ def write_results(tables: Tables, folder: Path, max_moment_steps: int = 8) -> No
     # 9 digits hold a float32 exactly; 5 are more than the eye reads off a moment.
     curve_keys = ["cell", "split", "seed", "step"]
     _write_gzip(tables.curves.drop(columns=JOINED), curve_keys, "%.9g", folder / "curves.csv.gz")
-    moments = thin_moments(tables.moments, max_moment_steps).drop(columns=JOINED)
+    rows_a_step = len(tables.moments[["cell", "seed", "layer"]].drop_duplicates())
+    max_steps = max(2, min(max_moment_steps, MOMENT_ROWS // max(1, rows_a_step)))
+    moments = thin_moments(tables.moments, max_steps).drop(columns=JOINED)
     _write_gzip(moments, ["cell", "step", "seed", "layer"], "%.5g", folder / "moments.csv.gz")
     record = {"provenance": tables.provenance, "skipped": tables.skipped}
     (folder / "provenance.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")

@@ -148,6 +148,16 @@ def final_error(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
     return log_a, log_b, f"at step {horizon}"
 
 
+def test_error(a: SeedCurves, b: SeedCurves, settings: Settings) -> LogValues:
+    """Fraction of test samples answered wrongly after training."""
+    for curves in (a, b):
+        if not np.isfinite(curves.test_errors_R).all():
+            raise ValueError(f"{curves.name} has no test accuracy: let the run finish")
+        if curves.test_errors_R.min() == 0:
+            raise ValueError(f"a seed of {curves.name} answers every test sample right: no ratio to that")
+    return np.log(a.test_errors_R), np.log(b.test_errors_R), "after training"
+
+
 DEFAULTS = Settings()
 
 FLUCTUATION = "fluctuation of log error"
@@ -158,6 +168,7 @@ SPREAD_STEP = "spread over seeds at equal step"
 SPREAD_LEVEL = "spread over seeds at equal level"
 SPEED = "steps to level"
 FINAL = "final error"
+TEST = "test error rate"
 SPREADS = (SPREAD_STEP, SPREAD_LEVEL)
 
 STATISTICS: dict[str, Callable[[SeedCurves, SeedCurves, Settings], LogValues]] = {
@@ -169,4 +180,5 @@ STATISTICS: dict[str, Callable[[SeedCurves, SeedCurves, Settings], LogValues]] =
     SPREAD_LEVEL: spread_at_equal_level,
     SPEED: steps_to_common_level,
     FINAL: final_error,
+    TEST: test_error,
 }

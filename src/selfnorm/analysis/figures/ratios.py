@@ -33,13 +33,13 @@ def fluctuation_figure(comparison: pd.DataFrame) -> Figure:
     for i, (statistic, (label, marker, filled)) in enumerate(_FLUCTUATIONS.items()):
         rows = comparison[comparison["statistic"] == statistic]
         y = [places[key] + 0.22 * (1 - i) for key in zip(rows["dataset"], rows["depth"], strict=True)]
-        _points(left, rows, y, label=label, marker=marker, filled=filled, colour=_COLOURS[i])
+        points(left, rows, y, label=label, marker=marker, filled=filled, colour=_COLOURS[i])
     speed = comparison[comparison["statistic"] == SPEED]
     y = [float(places[key]) for key in zip(speed["dataset"], speed["depth"], strict=True)]
-    _points(right, speed, y, label="steps to level", marker="o", filled=True, colour=_COLOURS[0])
+    points(right, speed, y, label="steps to level", marker="o", filled=True, colour=_COLOURS[0])
     shown = comparison[comparison["statistic"].isin(_FLUCTUATIONS)]
-    _dress(left, "fluctuation of training error, BN / SNN", "→ BN fluctuates more", shown)
-    _dress(right, "updates to the same error, BN / SNN", "→ SNN learns faster", speed)
+    dress(left, "fluctuation of training error, BN / SNN", "→ BN fluctuates more", shown)
+    dress(right, "updates to the same error, BN / SNN", "→ SNN learns faster", speed)
     left.set_yticks(list(places.values()), [f"{dataset_title(str(d))}, depth {k}" for d, k in places])
     left.set_ylim(-0.6, len(places) - 0.4)
     handles, labels = left.get_legend_handles_labels()
@@ -59,7 +59,7 @@ def causes_figure(causes: pd.DataFrame, statistic: str = FLUCTUATION) -> Figure:
     for ax, (key, group) in zip(axes[:, 0], groups, strict=True):
         dataset, depth, reference = map(str, key)
         _forest(ax, group.sort_values("ratio"), reference)
-        _dress(ax, f"{dataset_title(dataset)}, depth {depth}: control / {reference}", "", rows)
+        dress(ax, f"{dataset_title(dataset)}, depth {depth}: control / {reference}", "", rows)
     axes[-1, 0].set_xlabel("ratio of the fluctuation of log training error")
     return figure
 
@@ -67,7 +67,7 @@ def causes_figure(causes: pd.DataFrame, statistic: str = FLUCTUATION) -> Figure:
 def _forest(ax: Axes, group: pd.DataFrame, reference: str) -> None:
     y = [float(place) for place in range(len(group))]
     colour = mpl.colors.to_hex(shade(reference, 0, 1))
-    _points(ax, group, y, label="", marker=MARKERS.get(reference, "D"), filled=True, colour=colour)
+    points(ax, group, y, label="", marker=MARKERS.get(reference, "D"), filled=True, colour=colour)
     ax.set_yticks(y, list(group["control"]))
     ax.set_ylim(-0.7, len(group) - 0.3)
     for place, ratio, low, high in zip(y, group["ratio"], group["low"], group["high"], strict=True):
@@ -76,21 +76,31 @@ def _forest(ax: Axes, group: pd.DataFrame, reference: str) -> None:
             ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center", fontsize=7)
 
 
-def _points(
-    ax: Axes, rows: pd.DataFrame, y: list[float], *, label: str, marker: str, filled: bool, colour: str
+def points(
+    ax: Axes,
+    rows: pd.DataFrame,
+    y: list[float],
+    *,
+    label: str,
+    marker: str,
+    filled: bool,
+    colour: str,
+    size: float = 4.5,
 ) -> None:
+    """Ratios with their intervals at the heights y; a word where there is no number."""
     ratio = rows["ratio"].to_numpy()
     errors = np.abs(np.stack([ratio - rows["low"], np.minimum(rows["high"], 1e9) - ratio]))
     face = colour if filled else "white"
     ax.errorbar(
-        ratio, y, xerr=errors, fmt=marker, color=colour, markerfacecolor=face, markersize=4.5, linewidth=1.2,
+        ratio, y, xerr=errors, fmt=marker, color=colour, markerfacecolor=face, markersize=size, linewidth=1.2,
         capsize=2, label=label,
     )  # fmt: skip
     for place in np.asarray(y)[np.isnan(ratio)]:
         ax.text(1, place, "  no number: see the report", fontsize=6, va="center", color="0.3")
 
 
-def _dress(ax: Axes, title: str, arrow: str, rows: pd.DataFrame) -> None:
+def dress(ax: Axes, title: str, arrow: str, rows: pd.DataFrame) -> None:
+    """A log axis about 1 that holds the intervals of `rows`; shared by the panels that show them."""
     ax.set_xscale("log")
     ax.axvline(1, color="0.3", linewidth=0.9, zorder=0)
     # From the data, since a shared axis would keep the limits of its first panel; there may be no number at all,

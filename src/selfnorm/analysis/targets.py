@@ -1,0 +1,128 @@
+"""Is (0, 1) the best target? SELUs of other fixed points, and of learned constants, against the paper's.
+
+In: Tables of +sweep=fixed_points. Out: a row per SELU and statistic with the ratio to the SELU of (0, 1), at equal
+learning rate and each at its own best; what the learned constants became; sentences.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from selfnorm.analysis.comparison import compare_pair, corrected, usable_cells
+from selfnorm.analysis.coordinates import PAPERS, dataset_title, paper_order
+from selfnorm.analysis.curves import seed_curves
+from selfnorm.analysis.results import Tables
+from selfnorm.analysis.statistics import DEFAULTS, FINAL, FLUCTUATION, OF_ERROR, SECOND, SPEED, TEST, Settings
+from selfnorm.analysis.verdict import ALPHA
+
+TARGET_STATISTICS = (FLUCTUATION, OF_ERROR, SECOND, SPEED, FINAL, TEST)
+OWN_BEST = "own best"
+
+
+def targets(tables: Tables, settings: Settings = DEFAULTS) -> pd.DataFrame:
+    """The ratio SELU / SELU of (0, 1) of each statistic, per data set, depth and learning rate.
+
+    Columns: dataset, depth, lr (a number as text, or `own best`: both at the rate of the lowest mean validation
+    error), target, cell, and those of `compare_pair`, p corrected over each statistic's rows. Raises ValueError if
+    there is nothing to compare.
+    """
+    rows: list[dict[str, Any]] = []
+    for (dataset, depth), cells in _selus(tables):
+        for lr, chosen in _at_each_rate(tables, cells):
+            if PAPERS not in chosen.index:
+                continue
+            base = seed_curves(tables, chosen.pop(PAPERS))
+            for target, cell in chosen.items():
+                own = {"dataset": dataset, "depth": depth, "lr": lr, "target": target, "cell": cell}
+                rows += [
+                    own | row for row in compare_pair(seed_curves(tables, str(cell)), base, settings, TARGET_STATISTICS)
+                ]
+    if not rows:
+        raise ValueError("no SELU of another fixed point beside that of (0, 1): run +sweep=fixed_points")
+    return corrected(pd.DataFrame(rows))
+
+
+def _selus(tables: Tables) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
+    """Plain SELU networks of each data set and depth that has more than one fixed point."""
+    cells, _ = usable_cells(tables)
+    plain = (cells["activation"] == "selu") & (cells["normalization"] == "none") & (cells["block"] == "plain")
+    plain &= cells["dropout"] == "none"
+    groups = {(str(d), int(str(k))): group for (d, k), group in cells[plain].groupby(["dataset", "depth"])}
+    for key in sorted(groups, key=lambda key: (paper_order(key[0]), key[1])):
+        if groups[key]["fixed_point"].nunique() > 1:
+            yield key, groups[key]
+
+
+def _at_each_rate(tables: Tables, cells: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """The cell of each target, at every learning rate and then at each target's own best one."""
+    for lr, group in cells.groupby("lr"):
+        yield f"{lr:g}", group.set_index("fixed_point")["cell"].copy()
+    if cells["lr"].nunique() > 1:
+        score = cells["cell"].map(lambda cell: _validation_error(tables, cell))
+        best = cells.assign(score=score).sort_values(["score", "cell"]).drop_duplicates("fixed_point")
+        yield OWN_BEST, best.set_index("fixed_point")["cell"].sort_index().copy()
+
+
+def _validation_error(tables: Tables, cell: str) -> float:
+    """Mean over seeds of the last validation error; infinite where a seed diverged."""
+    curves = seed_curves(tables, cell, "validation")
+    return np.inf if curves.diverged else float(curves.errors_RT[:, -1].mean())
+
+
+def target_sentences(table: pd.DataFrame) -> list[str]:
+    """The answer: how often each target is surely better or worse than (0, 1), with the range of its ratios."""
+    sentences = []
+    for rates, group in _by_rates(table):
+        for target, rows in group.groupby("target", sort=False):
+            counts = "; ".join(_counted(rows, statistic) for statistic in (FINAL, TEST, SPEED, FLUCTUATION))
+            sentences.append(f"{target}, {rates}: {counts}.")
+    return sentences
+
+
+def _by_rates(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    own = table["lr"] == OWN_BEST
+    yield "at equal learning rates", table[~own]
+    if own.any():
+        yield "each at its own best learning rate", table[own]
+
+
+def _counted(rows: pd.DataFrame, statistic: str) -> str:
+    """`final error lower in 3 of 8 (ratio 0.7 to 0.9), higher in 1`; surely means Holm p below 0.05."""
+    rows = rows[(rows["statistic"] == statistic)]
+    given = rows.dropna(subset="ratio")
+    if given.empty:
+        return f"{statistic}: no number"
+    sure = given["p_holm"] < ALPHA
+    lower, higher = (sure & (given["high"] < 1)).sum(), (sure & (given["low"] > 1)).sum()
+    reach = f"ratios {given['ratio'].min():.2f} to {given['ratio'].max():.2f}"
+    return f"{statistic} lower in {lower} and higher in {higher} of {len(given)} cells ({reach})"
+
+
+def learned_constants(tables: Tables) -> pd.DataFrame:
+    """alpha and lambda of every layer after training, where they were learned: one row per cell, seed and layer.
+
+    Columns: cell, dataset, depth, lr, start (the fixed point that the constants began at), seed, layer, alpha, lambda.
+    """
+    if "alpha" not in tables.moments:
+        raise ValueError("no learned constants: run +sweep=fixed_points")
+    rows = tables.moments.dropna(subset="alpha").drop(columns=["dataset", "network", "depth"])
+    last = rows[rows["step"] == rows.groupby("cell")["step"].transform("max")]
+    named = usable_cells(tables)[0][["cell", "dataset", "depth", "lr", "fixed_point"]].astype({"depth": "int64"})
+    joined = last.merge(named, on="cell")
+    joined["start"] = joined["fixed_point"].str.removeprefix("learned from ")
+    return joined[["cell", "dataset", "depth", "lr", "start", "seed", "layer", "alpha", "lambda"]]
+
+
+def constants_sentences(constants: pd.DataFrame) -> list[str]:
+    """Where the learned constants ended: mean over layers and seeds for each start, and the range over all."""
+    sentences = []
+    for (dataset, depth, lr), group in constants.groupby(["dataset", "depth", "lr"], sort=False):
+        seeds = group["seed"].nunique()
+        parts = [f"{dataset_title(str(dataset))}, depth {depth}, lr {lr:g} (n = {seeds} seeds a start)"]
+        for name in ("alpha", "lambda"):
+            means = ", ".join(f"{mean:.2f} from {start}" for start, mean in group.groupby("start")[name].mean().items())
+            parts.append(f"mean {name} {means} (layers {group[name].min():.2f} to {group[name].max():.2f})")
+        sentences.append("; ".join(parts) + ".")
+    return sentences

@@ -1,0 +1,99 @@
+"""Other fixed points against (0, 1): known ratios come out, at equal and at the best learning rates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_runs import config, errors, made_moments, write_run
+
+from selfnorm.analysis.coordinates import fixed_point_name
+from selfnorm.analysis.report import make_report
+from selfnorm.analysis.results import Tables
+from selfnorm.analysis.runs import load_runs
+from selfnorm.analysis.statistics import FINAL, TEST
+from selfnorm.analysis.targets import OWN_BEST, learned_constants, target_sentences, targets
+
+
+def write(root: Path, *, fixed_point: list[float], lr: float, factor: float, learn: bool = False) -> None:
+    """A SELU whose error is `factor` times a common curve, with six seeds."""
+    rng = np.random.default_rng(3)
+    made = config(
+        activation__fixed_point=fixed_point, activation__learn=learn, optimizer__lr=lr, tag="fixed_points"
+    )  # fmt: skip
+    moments = made_moments(rng, depth=8, seeds=6, records=4, drift=0)
+    if learn:
+        moments = moments.assign(**{"alpha": 1 + 0.1 * moments["layer"], "lambda": 2.0})
+    name = f"selu_{fixed_point[0]}_{fixed_point[1]}_{lr}_{learn}"
+    curves_RT = factor * errors(rng, seeds=6, epochs=60, noise=0.02, rate=0.5)
+    write_run(root / "mnist" / name / "d8-00000000", made, curves_RT, moments=moments)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Tables:
+    write(tmp_path, fixed_point=[0, 1], lr=1e-5, factor=1.0)
+    write(tmp_path, fixed_point=[0, 2], lr=1e-5, factor=0.5)
+    write(tmp_path, fixed_point=[0, 1], lr=3e-5, factor=0.4)
+    write(tmp_path, fixed_point=[0, 2], lr=3e-5, factor=2.0)
+    write(tmp_path, fixed_point=[0, 1], lr=1e-5, factor=0.7, learn=True)
+    return load_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("activation", "name"),
+    [
+        ({"name": "relu"}, "none"),
+        ({"name": "selu"}, "(0, 1)"),
+        ({"name": "selu", "alpha": 1.6732632423543772, "lambda": 1.0507009873554805}, "(0, 1)"),
+        ({"name": "selu", "fixed_point": [-0.1, 2.0], "alpha": 2.33, "lambda": 0.98}, "(-0.1, 2)"),
+        ({"name": "selu", "fixed_point": [0.0, 1.0], "learn": True}, "learned from (0, 1)"),
+        ({"name": "selu", "alpha": 1.0, "lambda": 1.5}, "alpha 1, lambda 1.5"),
+    ],
+)
+def test_a_selu_is_named_by_its_constants(activation: dict[str, object], name: str) -> None:
+    assert fixed_point_name({"activation": activation}) == name
+
+
+def test_known_ratios_come_out_at_equal_and_at_the_best_learning_rates(tables: Tables) -> None:
+    found = targets(tables).set_index(["lr", "target", "statistic"])["ratio"]
+    assert found["1e-05", "(0, 2)", FINAL] == pytest.approx(0.5)
+    assert found["3e-05", "(0, 2)", FINAL] == pytest.approx(5.0)
+    assert found["1e-05", "learned from (0, 1)", FINAL] == pytest.approx(0.7)
+    # the best of (0, 2) is 0.5 at 1e-5, that of (0, 1) is 0.4 at 3e-5
+    assert found[OWN_BEST, "(0, 2)", FINAL] == pytest.approx(0.5 / 0.4)
+    assert found["1e-05", "(0, 2)", TEST] == pytest.approx(1)
+
+
+def test_sentences_count_what_is_sure(tables: Tables) -> None:
+    sentences = target_sentences(targets(tables))
+    (equal,) = [s for s in sentences if s.startswith("(0, 2), at equal learning rates")]
+    assert "final error lower in 1 and higher in 1 of 2 cells (ratios 0.50 to 5.00)" in equal
+    (own,) = [s for s in sentences if s.startswith("(0, 2), each at its own best")]
+    assert "final error lower in 0 and higher in 1 of 1 cells (ratios 1.25 to 1.25)" in own
+
+
+def test_learned_constants_are_those_after_training(tables: Tables) -> None:
+    constants = learned_constants(tables)
+    assert len(constants) == 6 * 8
+    pd.testing.assert_series_equal(constants["alpha"], 1 + 0.1 * constants["layer"], check_names=False)
+    assert set(constants["start"]) == {"(0, 1)"}
+
+
+def test_the_report_has_the_question_its_answer_and_both_pictures(tables: Tables, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    make_report(tables, out)
+    text = (out / "report.md").read_text()
+    assert "## Is (0, 1) the best target?" in text
+    assert "mean alpha 1.45 from (0, 1)" in text
+    assert {"targets.png", "constants.png", "targets.csv"} <= {path.name for path in out.iterdir()}
+    again = tmp_path / "again"
+    make_report(tables, again)
+    assert all((again / path.name).read_bytes() == path.read_bytes() for path in out.iterdir())
+
+
+def test_nothing_to_compare_says_what_to_run(tmp_path: Path) -> None:
+    write(tmp_path, fixed_point=[0, 1], lr=1e-5, factor=1.0)
+    with pytest.raises(ValueError, match=r"run \+sweep=fixed_points"):
+        targets(load_runs(tmp_path))
