@@ -22,6 +22,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Folder = Annotated[str, Field(min_length=1)]
 
 
 class ConfigError(ValueError):
@@ -140,7 +141,7 @@ class Recording(Part):
     errors_per_epoch: Count = 1
     error_samples: Count | None = None
     every: Count | None = None
-    samples: Count = 512
+    samples: Count = 256
 
 
 class Trainer(Part):
@@ -180,8 +181,8 @@ class Job(Part):
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
     tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     scale: str
-    data_dir: str = "data"
-    runs_dir: str = "runs"
+    data_dir: Folder = "data"
+    runs_dir: Folder = "runs"
     overwrite: bool = False
     progress: bool = True
 

@@ -57,7 +57,11 @@ def curve(job: config.Job, seed: int) -> list[float]:
 
 @pytest.mark.parametrize(
     "overrides",
-    [("activation=selu",), ("activation=relu", "normalization=batch"), ("activation=relu", "model.depth=3")],
+    [
+        ("activation=selu",),
+        ("activation=relu", "normalization=batch", "model.depth=3"),  # at depth 8 rounding grows to 3 %
+        ("activation=relu", "model.depth=3"),
+    ],
     ids=["SNN", "ReLU with BN after the activation", "MSRA ReLU"],
 )
 def test_the_pipeline_gives_the_curve_of_a_plain_loop(
@@ -69,8 +73,8 @@ def test_the_pipeline_gives_the_curve_of_a_plain_loop(
     for seed in job.seeds:
         expected = by_hand(job, seed)
         assert expected[-1] < 0.8 * expected[0]  # it learned
-        # fp32 rounding in another order, grown over 16 steps
-        assert curve(job, seed) == pytest.approx(expected, rel=2e-3)
+        # fp32 rounding in another order: a few 1e-7 after 16 steps
+        assert curve(job, seed) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_summed_loss_is_a_mean_loss_at_128_times_the_learning_rate(make_job: Callable[..., config.Job]) -> None:

@@ -31,6 +31,7 @@ from selfnorm.tracking.mirror import Mirror
 from selfnorm.training.callbacks import Checkpointer, Progress
 from selfnorm.training.environment import describe_environment
 from selfnorm.training.files import write_atomically, write_json
+from selfnorm.training.memory import keep_freed_memory
 from selfnorm.training.module import ReplicaClassifier
 from selfnorm.training.recording import AllSeedsDiverged, Recorder
 from selfnorm.training.summary import in_one_sentence, summarize
@@ -87,6 +88,7 @@ def run_job(job: config.Job) -> dict[str, Any]:
     Raises DeviceUnavailable, RunFolderBusy, DataUnavailable, and AllSeedsDiverged when no network survived.
     """
     _check_devices(job.trainer)
+    keep_freed_memory()
     folder = job.folder
     if job.trainer.strategy == "ddp" and _process_rank() != 0:  # trains along with rank 0 and writes nothing
         silent = job.model_copy(update={"logger": config.Logger(mode="disabled"), "progress": False})

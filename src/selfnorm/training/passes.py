@@ -5,8 +5,6 @@ Legend: R replica, B batch, F features, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -47,15 +45,15 @@ def _error(module: ReplicaClassifier, split: Split, *, group: int | None) -> Err
     metric = ReplicaError(len(seeds)).to(split.x_NF.device)
     chunk = CHUNK if group is None else max(1, CHUNK // group) * group
     starts = range(0, len(split.y_N), chunk)
-    for start in starts[trainer.global_rank :: trainer.world_size]:
-        x_RBF = split.x_NF[start : start + chunk].expand(len(seeds), -1, -1)
-        y_RB = split.y_N[start : start + chunk].expand(len(seeds), -1)
-        phase = EVALUATION
-        if group is not None:
-            phase = Phase(group, masks=_masks(module, Purpose.ERROR_DROPOUT, start))
-        with trainer.precision_plugin.forward_context():
+    with trainer.precision_plugin.forward_context():  # around all chunks: weights are cast once
+        for start in starts[trainer.global_rank :: trainer.world_size]:
+            x_RBF = split.x_NF[start : start + chunk].expand(len(seeds), -1, -1)
+            y_RB = split.y_N[start : start + chunk].expand(len(seeds), -1)
+            phase = EVALUATION
+            if group is not None:
+                phase = Phase(group, masks=_masks(module, Purpose.ERROR_DROPOUT, start))
             logits_RBC = module.network(x_RBF, phase)
-        metric.update(cross_entropy(logits_RBC, y_RB), logits_RBC, y_RB)
+            metric.update(cross_entropy(logits_RBC, y_RB), logits_RBC, y_RB)
     return metric.compute()
 
 
@@ -77,20 +75,17 @@ def layer_moments(module: ReplicaClassifier, split: Split) -> dict[str, Tensor]:
         traces: list[LayerTrace] = []
         with torch.enable_grad(), trainer.precision_plugin.forward_context():
             loss = cross_entropy(network(x_RBF, phase, traces), y_RB).sum()
+            slopes = [_slope(trace) for trace in traces]
             gradients = torch.autograd.grad(loss, [trace.z_RBF for trace in traces])
         detached = [LayerTrace(*(tensor.detach() for tensor in trace)) for trace in traces]
-        metric.update(detached, _slopes(network, detached), gradients)
+        metric.update(detached, slopes, gradients)
     return metric.compute() | network.learned_constants
 
 
-def _slopes(network: ReplicaMLP, traces: Sequence[LayerTrace]) -> list[Tensor]:
-    """f'(z) of every layer, (R, B, U)."""
-    slopes: list[Tensor] = []
-    with torch.enable_grad():
-        for activation, trace in zip(network.activations, traces, strict=True):
-            z_RBF = trace.z_RBF.float().requires_grad_()
-            slopes += torch.autograd.grad(activation(z_RBF).sum(), z_RBF)
-    return slopes
+def _slope(trace: LayerTrace) -> Tensor:
+    """f'(z) of one layer, (R, B, U), from the graph that computed a = f(z)."""
+    (slope_RBU,) = torch.autograd.grad(trace.a_RBF, trace.z_RBF, torch.ones_like(trace.a_RBF), retain_graph=True)
+    return slope_RBU
 
 
 def _masks(module: ReplicaClassifier, purpose: Purpose, start: int) -> Masks | None:
