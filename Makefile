@@ -7,6 +7,8 @@ RUN := .venv/bin/python
 # Of figure1; DATASETS=digits needs no download, SCALE=paper wants a GPU and days
 DATASETS ?= mnist,cifar10
 SCALE ?= preview
+# Of lock: the newest release with a CPU build of its own for every platform the tests run on
+TORCH ?= 2.13.0
 comma := ,
 TAG := figure1-$(SCALE)$(if $(filter-out mnist$(comma)cifar10,$(DATASETS)),-$(subst $(comma),-,$(DATASETS)))
 
@@ -48,7 +50,7 @@ lint: $(READY)  ## ruff and mypy
 
 lock:  ## resolve pyproject.toml afresh into requirements.lock
 	$(PYTHON) -m venv --clear .venv-lock
-	.venv-lock/bin/pip install --quiet --editable '.[dev]'
+	.venv-lock/bin/pip install --quiet 'torch==$(TORCH)' --editable '.[dev]'
 	.venv-lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
 	rm -rf .venv-lock
 

@@ -34,8 +34,8 @@ def targets_figure(table: pd.DataFrame) -> Figure:
                 here = rows[rows["lr"] == lr]
                 y = [names.index(name) + 0.25 * (1 - i) for name in here["target"]]
                 label = lr if lr == OWN_BEST else f"lr {lr}"
-                style = {"marker": _MARKS[i], "filled": lr != OWN_BEST, "colour": _COLOURS[i]}
-                points(ax, here, y, label=label, size=3.2, **style)  # type: ignore[arg-type]
+                filled = lr != OWN_BEST
+                points(ax, here, y, label=label, marker=_MARKS[i], filled=filled, colour=_COLOURS[i], size=3.2)
             dress(ax, title if ax in axes[0] else "", "", every)
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         row[0].set_yticks(range(len(names)), names, fontsize=7)
