@@ -69,9 +69,21 @@ def test_known_ratios_come_out_at_equal_and_at_the_best_learning_rates(tables: T
 def test_sentences_count_what_is_sure(tables: Tables) -> None:
     sentences = target_sentences(targets(tables))
     (equal,) = [s for s in sentences if s.startswith("(0, 2), at equal learning rates")]
-    assert "final error lower in 1 and higher in 1 of 2 cells (ratios 0.50 to 5.00)" in equal
+    assert "final error lower in 1 and higher in 1 of 2 (ratios 0.50 to 5.00)" in equal
     (own,) = [s for s in sentences if s.startswith("(0, 2), each at its own best")]
-    assert "final error lower in 0 and higher in 1 of 1 cells (ratios 1.25 to 1.25)" in own
+    assert "final error lower in 0 and higher in 1 of 1 (ratios 1.25 to 1.25)" in own
+
+
+def test_the_answer_names_what_is_better_somewhere_and_worse_nowhere(tables: Tables) -> None:
+    table = targets(tables)
+    assert (table["p_holm"] <= table["p"] * table["target"].nunique()).all()  # corrected within one place
+    own, equal = target_sentences(table)[:2]
+    assert own.startswith("Each at its own best")
+    assert "in final error none" in own  # (0, 2) is surely higher there
+    assert "in final error learned from (0, 1) (in 1 of 1)" in equal
+    assert equal.endswith("in both none.")
+    better = table.assign(p_holm=0.01, low=0.8, high=0.9)
+    assert "in both (0, 2), learned from (0, 1)." in target_sentences(better)[0]
 
 
 def test_learned_constants_are_those_after_training(tables: Tables) -> None:

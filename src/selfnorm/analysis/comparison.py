@@ -4,7 +4,7 @@ In: Tables. Out: tidy tables with a row per pair and statistic; where no number 
 why.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -97,9 +97,9 @@ def unequal_pairs(cells: pd.DataFrame, a: str = "BN", b: str = "SNN") -> list[st
     return sentences
 
 
-def corrected(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with p_holm and num_cells: Holm's correction over the rows of each statistic."""
-    groups = table.groupby("statistic")["p"]
+def corrected(table: pd.DataFrame, within: Sequence[str] = ()) -> pd.DataFrame:
+    """The table with p_holm and num_cells: Holm's correction over the rows of each statistic (and of `within`)."""
+    groups = table.groupby(["statistic", *within])["p"]
     return table.assign(
         p_holm=groups.transform(lambda p: holm(p.to_numpy())), num_cells=groups.transform("count").astype(int)
     )

@@ -25,8 +25,8 @@ def targets(tables: Tables, settings: Settings = DEFAULTS) -> pd.DataFrame:
     """The ratio SELU / SELU of (0, 1) of each statistic, per data set, depth and learning rate.
 
     Columns: dataset, depth, lr (a number as text, or `own best`: both at the rate of the lowest mean validation
-    error), target, cell, and those of `compare_pair`, p corrected over each statistic's rows. Raises ValueError if
-    there is nothing to compare.
+    error), target, cell, and those of `compare_pair`, p corrected over the SELUs that one (0, 1) network is compared
+    with. Raises ValueError if there is nothing to compare.
     """
     rows: list[dict[str, Any]] = []
     for (dataset, depth), cells in _selus(tables):
@@ -41,7 +41,7 @@ def targets(tables: Tables, settings: Settings = DEFAULTS) -> pd.DataFrame:
                 ]
     if not rows:
         raise ValueError("no SELU of another fixed point beside that of (0, 1): run +sweep=fixed_points")
-    return corrected(pd.DataFrame(rows))
+    return corrected(pd.DataFrame(rows), within=["dataset", "depth", "lr"])
 
 
 def _selus(tables: Tables) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
@@ -72,8 +72,10 @@ def _validation_error(tables: Tables, cell: str) -> float:
 
 
 def target_sentences(table: pd.DataFrame) -> list[str]:
-    """The answer: how often each target is surely better or worse than (0, 1), with the range of its ratios."""
+    """The answer, then how often each target is surely lower or higher than (0, 1), with the range of its ratios."""
     sentences = []
+    for rates, group in _by_rates(table):
+        sentences.append(f"{rates.capitalize()}, {_answer(group)}")
     for rates, group in _by_rates(table):
         for target, rows in group.groupby("target", sort=False):
             counts = "; ".join(_counted(rows, statistic) for statistic in (FINAL, TEST, SPEED, FLUCTUATION))
@@ -83,21 +85,48 @@ def target_sentences(table: pd.DataFrame) -> list[str]:
 
 def _by_rates(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     own = table["lr"] == OWN_BEST
-    yield "at equal learning rates", table[~own]
     if own.any():
         yield "each at its own best learning rate", table[own]
+    yield "at equal learning rates", table[~own]
+
+
+def _answer(group: pd.DataFrame) -> str:
+    """Which targets are somewhere better than (0, 1) and nowhere worse: in training error, in test error, in both."""
+    better = {name: _better(group[group["statistic"] == name]) for name in (FINAL, TEST)}
+    both = [target for target in better[FINAL] if target in better[TEST]]
+    parts = [f"in {name} {_named(counts)}" for name, counts in better.items()]
+    return f"surely lower than (0, 1) somewhere and higher nowhere: {'; '.join(parts)}; in both {_named(both)}."
+
+
+def _better(rows: pd.DataFrame) -> dict[str, str]:
+    """Target -> where it is surely lower, such as `3 of 4`, for the targets that are nowhere surely higher."""
+    counts = {}
+    for target, group in rows.groupby("target"):
+        lower, higher = (int(_surely(group, below=side).sum()) for side in (True, False))
+        if lower and not higher:
+            counts[str(target)] = f"{lower} of {len(group)}"
+    return counts
+
+
+def _named(targets: dict[str, str] | list[str]) -> str:
+    if isinstance(targets, dict):
+        targets = [f"{target} (in {count})" for target, count in targets.items()]
+    return ", ".join(targets) or "none"
+
+
+def _surely(rows: pd.DataFrame, *, below: bool) -> pd.Series:
+    """The interval excludes 1 on that side and Holm's p is below ALPHA."""
+    return (rows["p_holm"] < ALPHA) & ((rows["high"] < 1) if below else (rows["low"] > 1))
 
 
 def _counted(rows: pd.DataFrame, statistic: str) -> str:
-    """`final error lower in 3 of 8 (ratio 0.7 to 0.9), higher in 1`; surely means Holm p below 0.05."""
-    rows = rows[(rows["statistic"] == statistic)]
-    given = rows.dropna(subset="ratio")
+    """`final error lower in 3 and higher in 1 of 8 (ratios 0.70 to 0.90)`; a count is of what is sure."""
+    given = rows[rows["statistic"] == statistic].dropna(subset="ratio")
     if given.empty:
         return f"{statistic}: no number"
-    sure = given["p_holm"] < ALPHA
-    lower, higher = (sure & (given["high"] < 1)).sum(), (sure & (given["low"] > 1)).sum()
+    lower, higher = (_surely(given, below=side).sum() for side in (True, False))
     reach = f"ratios {given['ratio'].min():.2f} to {given['ratio'].max():.2f}"
-    return f"{statistic} lower in {lower} and higher in {higher} of {len(given)} cells ({reach})"
+    return f"{statistic} lower in {lower} and higher in {higher} of {len(given)} ({reach})"
 
 
 def learned_constants(tables: Tables) -> pd.DataFrame:
@@ -118,7 +147,8 @@ def learned_constants(tables: Tables) -> pd.DataFrame:
 def constants_sentences(constants: pd.DataFrame) -> list[str]:
     """Where the learned constants ended: mean over layers and seeds for each start, and the range over all."""
     sentences = []
-    for (dataset, depth, lr), group in constants.groupby(["dataset", "depth", "lr"], sort=False):
+    groups = constants.groupby(["dataset", "depth", "lr"])
+    for (dataset, depth, lr), group in sorted(groups, key=lambda group: (paper_order(str(group[0][0])), *group[0][1:])):
         seeds = group["seed"].nunique()
         parts = [f"{dataset_title(str(dataset))}, depth {depth}, lr {lr:g} (n = {seeds} seeds a start)"]
         for name in ("alpha", "lambda"):

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from selfnorm.analysis.coordinates import dataset_title
+from selfnorm.analysis.coordinates import dataset_title, paper_order
 from selfnorm.analysis.figures.ratios import dress, points
 from selfnorm.analysis.figures.style import LINES, new_figure
 from selfnorm.analysis.statistics import FINAL, SPEED, TEST
@@ -37,7 +37,8 @@ def targets_figure(table: pd.DataFrame) -> Figure:
                 filled = lr != OWN_BEST
                 points(ax, here, y, label=label, marker=_MARKS[i], filled=filled, colour=_COLOURS[i], size=3.2)
             dress(ax, title if ax in axes[0] else "", "", every)
-            ax.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+            wide = every["high"].max() > 10 * every["low"].min()
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 3) if wide else (1, 1.5, 2, 3, 5, 7)))
         row[0].set_yticks(range(len(names)), names, fontsize=7)
         row[0].set_ylim(-0.6, len(names) - 0.4)
         row[0].annotate(
@@ -56,7 +57,7 @@ def constants_figure(constants: pd.DataFrame) -> Figure:
     Of several learning rates the largest is drawn, where most was learned.
     """
     drawn = constants[constants["lr"] == constants["lr"].max()]
-    groups = list(drawn.groupby(["dataset", "depth"], sort=False))
+    groups = sorted(drawn.groupby(["dataset", "depth"]), key=lambda group: (paper_order(str(group[0][0])), group[0][1]))
     figure = new_figure(7.6, 4.0)
     axes = figure.subplots(2, len(groups), squeeze=False, sharex="col", sharey="row")
     for column, (key, group) in zip(axes.T, groups, strict=True):
