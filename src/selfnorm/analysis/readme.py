@@ -1,6 +1,7 @@
 """The README's results table, from the committed tables: what stands there is what was measured.
 
-In: results folders with comparison.csv and verdicts.csv. Out: the README with the text between its markers replaced.
+In: results folders with comparison.csv and verdicts.csv, or with targets.csv. Out: the README with the text between
+its markers replaced.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from selfnorm.analysis.coordinates import dataset_title
 from selfnorm.analysis.markup import markdown_table
 from selfnorm.analysis.report_text import interval_text
 from selfnorm.analysis.statistics import FLUCTUATION, SPEED
+from selfnorm.analysis.targets import own_best_summary
 
 BEGIN, END = "<!-- results: begin (make results) -->", "<!-- results: end -->"
 _HEADS = {FLUCTUATION: "fluctuation, BN / SNN", SPEED: "updates to the same error, BN / SNN"}
@@ -40,7 +42,19 @@ def counts(folder: Path) -> str:
         f"{claim}: holds in {(group['verdict'] == 'holds').sum()} of {len(group)} cells"
         for claim, group in verdicts.groupby("claim")
     ]
-    return "; ".join(parts) + f" ([report]({folder.parts[-3]}/{folder.parts[-2]}/{folder.name}/report.md)).\n"
+    return "; ".join(parts) + f" ({_link(folder)}).\n"
+
+
+def section(folder: Path) -> str:
+    """The tables of one results folder, by what was compared there."""
+    if (folder / "targets.csv").exists():
+        summary = own_best_summary(pd.read_csv(folder / "targets.csv", dtype={"lr": str}))
+        return f"{markdown_table(summary)}\n({_link(folder)})\n"
+    return f"{results_table(folder)}\n{counts(folder)}"
+
+
+def _link(folder: Path) -> str:
+    return f"[report](docs/results/{folder.name}/report.md)"
 
 
 def with_results(readme: str, sections: dict[str, Path]) -> str:
@@ -52,5 +66,5 @@ def with_results(readme: str, sections: dict[str, Path]) -> str:
     _, end, tail = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"the README has no {BEGIN} ... {END}: put the two markers where the table belongs")
-    tables = [f"{title}\n\n{results_table(folder)}\n{counts(folder)}" for title, folder in sections.items()]
+    tables = [f"{title}\n\n{section(folder)}" for title, folder in sections.items()]
     return f"{head}{BEGIN}\n" + "\n".join(tables) + f"{END}{tail}"

@@ -83,6 +83,17 @@ def target_sentences(table: pd.DataFrame) -> list[str]:
     return sentences
 
 
+def own_best_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per SELU of held constants, at its own best learning rate: where its training and test error are lower."""
+    groups = table[(table["lr"] == OWN_BEST) & ~table["target"].str.startswith("learned")].groupby("target")
+    return pd.DataFrame(
+        [
+            {"SELU": target} | {name: _counted(rows, name).removeprefix(f"{name} ") for name in (FINAL, TEST)}
+            for target, rows in groups
+        ]
+    )
+
+
 def _by_rates(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     own = table["lr"] == OWN_BEST
     if own.any():
