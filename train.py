@@ -5,21 +5,22 @@ cannot be met, 3 every seed diverged, 1 anything else. Imports no torch before t
 """
 
 import os
-import re
 import sys
 from typing import Any, cast
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra hands its errors over; `command` puts each into one line
 
 import hydra
+from hydra._internal.utils import get_args_parser  # there is no public way to Hydra's flags
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from selfnorm.config import ConfigError
-from selfnorm.parsing import parse_job, unknown_key
+from selfnorm.parsing import in_words, parse_job
+from selfnorm.training.sweep_check import refuse_processes
 
 exit_codes: list[int] = []  # of every job of this command: one, or a sweep's cells
 
@@ -28,10 +29,8 @@ exit_codes: list[int] = []  # of every job of this command: one, or a sweep's ce
 def main(config: DictConfig) -> int:
     try:
         job = parse_job(cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)))
-        if job.trainer.strategy == "ddp" and HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise ConfigError(
-                f"trainer={job.trainer.name} in a sweep: each process would start the sweep anew; use cpu or gpu"
-            )
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            refuse_processes(job)
     except (ConfigError, OmegaConfBaseException) as error:
         exit_codes.append(_refuse(error))
         return exit_codes[-1]
@@ -43,21 +42,43 @@ def main(config: DictConfig) -> int:
 
 def _refuse(error: Exception) -> int:
     """A mistake in the request, in one line on stderr."""
-    text = " ".join(str(error).split())
-    text = re.sub(r" (Config search path: |See https://hydra).*", "", text)
-    if isinstance(error, OverrideParseException):
-        text = f"{error.override}: {text}"
-    if unknown := re.match(r"Could not override '([\w.]+)'\. To append", text):
-        text = unknown_key(unknown[1])
-    print(f"train.py: {text}", file=sys.stderr)
+    print(f"train.py: {in_words(error)}", file=sys.stderr)
     return 2
+
+
+def check_arguments(arguments: list[str]) -> None:
+    """Raises ConfigError for flags that Hydra does not know or that are refused here, and for a key given twice."""
+
+    def refuse(message: str) -> Any:
+        raise ConfigError(f"{message}; see python train.py --help")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]  # its own prints seven lines of usage first
+    options = parser.parse_args(arguments)
+    if options.experimental_rerun is not None:
+        refuse("--experimental-rerun would unpickle a file, and so run whatever is in it")
+    keys = [override.split("=", 1)[0].lstrip("+~") for override in options.overrides]
+    if repeated := sorted({key for key in keys if key and keys.count(key) > 1}):
+        refuse(f"{', '.join(repeated)} given more than once")
+
+
+def is_hydras(error: Exception) -> bool:
+    """Whether an error that has no class of its own comes from inside Hydra, so from the request."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and frame.tb_frame.f_globals["__name__"].split(".")[0] in ("hydra", "omegaconf", "antlr4")
 
 
 if __name__ == "__main__":
     try:
+        check_arguments(sys.argv[1:])
         main()
-    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:  # before any job has begun
-        exit_codes.append(_refuse(error))
     except KeyboardInterrupt:
         exit_codes.append(130)
+    except Exception as error:  # before any job has begun
+        known = isinstance(error, HydraException | OmegaConfBaseException | ValueError | OSError)
+        if not known and not is_hydras(error):
+            raise
+        exit_codes.append(_refuse(error))
     sys.exit(max(exit_codes, default=0))

@@ -5,18 +5,18 @@ Exit status 1, with one message per data set, if no source supplies a data set.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+from selfnorm.commandline import Parser, new_folder
 from selfnorm.data.cache import ensure
 from selfnorm.data.catalogue import DATASETS, FILES, DataUnavailable
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Fetch data sets into the cache and verify them.")
+    parser = Parser(description="Fetch data sets into the cache and verify them.")
     parser.add_argument("datasets", nargs="+", choices=DATASETS, metavar="DATASET", help=", ".join(DATASETS))
-    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="the cache (default: data)")
+    parser.add_argument("--data-dir", type=new_folder, default=Path("data"), help="the cache (default: data)")
     arguments = parser.parse_args()
     status = 0
     for name in dict.fromkeys(arguments.datasets):

@@ -1,11 +1,11 @@
 """bfloat16 against fp32 on the same cells: `python scripts/precision.py` rewrites docs/results/precision.md."""
 
-import argparse
 from pathlib import Path
 
 from selfnorm.analysis.markup import markdown_table
 from selfnorm.analysis.precision import compare_precisions
 from selfnorm.analysis.results import read_results
+from selfnorm.commandline import Parser
 
 RESULTS = Path(__file__).parents[1] / "docs/results"
 HEAD = """# bfloat16 against single precision
@@ -26,5 +26,5 @@ def report() -> str:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    Parser(description=__doc__).parse_args()
     (RESULTS / "precision.md").write_text(report())

@@ -3,18 +3,18 @@
 Prints a table and writes theorems.json and theorems.md; exit code 1 if anything is not as expected.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
+from selfnorm.commandline import Parser, new_folder
 from selfnorm.theory.proof import as_data, prove_all
 from selfnorm.theory.proof_text import markdown
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Prove the paper's theorems by ball arithmetic.")
-    parser.add_argument("--out", type=Path, default=Path("docs/theory"), help="folder for theorems.json and .md")
+    parser = Parser(description="Prove the paper's theorems by ball arithmetic.")
+    parser.add_argument("--out", type=new_folder, default=Path("docs/theory"), help="folder for theorems.json and .md")
     out: Path = parser.parse_args().out
     data = as_data(prove_all())
     out.mkdir(parents=True, exist_ok=True)

@@ -7,19 +7,20 @@ python scripts/report.py docs/results/preview --rebuild
 import argparse
 import dataclasses
 import sys
-from pathlib import Path
 
 from selfnorm.analysis.report import make_report
 from selfnorm.analysis.results import Tables, is_results, read_results
 from selfnorm.analysis.runs import load_runs
 from selfnorm.analysis.statistics import Settings
+from selfnorm.commandline import Parser, folder, new_folder, refuse
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, help="root of the runs, or a folder of committed tables")
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = Parser(description=__doc__, formatter_class=raw, repeatable=("--tag",))
+    parser.add_argument("source", type=folder, help="root of the runs, or a folder of committed tables")
     parser.add_argument("--tag", action="append", default=[], help="only the runs of this tag (may be repeated)")
-    parser.add_argument("--out", type=Path, help="folder for everything written (with --rebuild: the source itself)")
+    parser.add_argument("--out", type=new_folder, help="folder for all that is written (with --rebuild: the source)")
     parser.add_argument("--rebuild", action="store_true", help="from committed tables only")
     parser.add_argument("--skip", type=float, help=f"fraction of updates left out first (default {Settings.skip:g})")
     options = parser.parse_args()
@@ -29,8 +30,7 @@ def main() -> int:
         skip = tables.provenance.get("skip", Settings.skip) if options.skip is None else options.skip
         sentences = make_report(tables, options.out or options.source, Settings(skip=skip))
     except (ValueError, OSError) as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 2
+        return refuse(parser.prog, error)
     print("\n".join([*sentences, f"wrote {options.out or options.source}/report.md"]))
     return 0
 

@@ -3,16 +3,16 @@
 Writes map, selu and existence as PNG, SVG and PDF, and activations.md, the table of the activations' fixed points.
 """
 
-import argparse
 from pathlib import Path
 
+from selfnorm.commandline import Parser, new_folder
 from selfnorm.theory.figures import existence_figure, map_figure, save, selu_figure
 from selfnorm.theory.survey import activation_table
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draw the theory's pictures.")
-    parser.add_argument("--out", type=Path, default=Path("docs/theory"), help="folder for the pictures")
+    parser = Parser(description="Draw the theory's pictures.")
+    parser.add_argument("--out", type=new_folder, default=Path("docs/theory"), help="folder for the pictures")
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     for name, figure in {"map": map_figure(), "selu": selu_figure(), "existence": existence_figure()}.items():

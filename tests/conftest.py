@@ -12,6 +12,8 @@ from composed import compose_job
 
 from selfnorm import config
 
+pytest_plugins = ["hardening_record"]  # --record, and the `tried` fixture
+
 os.environ["WANDB_MODE"] = "offline"  # no test may reach a server
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, one core each
 

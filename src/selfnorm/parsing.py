@@ -6,20 +6,38 @@ In: plain dictionaries. Out: a `config.Job`, or `config.ConfigError` in one line
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from selfnorm.config import ConfigError, Job
 
+LONGEST_VALUE = 120
+LONGEST_LINE = 600  # characters: all legal keys are named in less
+
 
 def unknown_key(name: str) -> str:
     """One line for a key that the configuration does not have: the legal ones, and the closest."""
+    if name in Job.model_fields:  # a group, given a value
+        return f"{name} is a group: choose one of its files, {name}=..., or set a key of it, {name}.key=..."
     *parents, key = name.split(".")
     legal = _legal_keys(tuple(parents[:1]) if parents and parents[0] in Job.model_fields else ())
     close = difflib.get_close_matches(key, legal, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"unknown key {name}; legal here: {', '.join(legal)}{hint}"
+
+
+def in_words(error: Exception) -> str:
+    """An objection of Hydra's, of OmegaConf's or of ours to a request, in one line that fits a screen."""
+    text = re.sub(r"\s(Config search path: |See https://hydra).*", "", " ".join(str(error).split()))
+    text = text or f"Hydra cannot do this ({type(error).__name__})"
+    if (override := getattr(error, "override", None)) is not None:  # Hydra could not parse it
+        text = f"{override or repr(override)}: {text}"
+    if unknown := re.match(r"Could not override '([\w.]+)'\. To append", text):
+        text = unknown_key(unknown[1])
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 3]}..."
 
 
 def parse_job(config: dict[str, Any]) -> Job:
@@ -45,12 +63,18 @@ def _sentence(fault: Any, config: dict[str, Any]) -> str:
         case "union_tag_invalid":
             return f"{name}.name={value.get('name')!r}: legal are {fault['ctx']['expected_tags']}"
         case "literal_error":
-            return f"{name}={value!r}: legal are {fault['ctx']['expected']}"
+            return f"{name}={_shown(value)}: legal are {fault['ctx']['expected']}"
         case "value_error":
             whole = not name or isinstance(value, dict)  # the fault of a part names its keys itself
-            return str(fault["ctx"]["error"]) if whole else f"{name}={value!r} {fault['ctx']['error']}"
+            return str(fault["ctx"]["error"]) if whole else f"{name}={_shown(value)} {fault['ctx']['error']}"
         case _:
-            return f"{name}={value!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+            return f"{name}={_shown(value)}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _shown(value: Any) -> str:
+    """The value as Python writes it, its beginning where it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 
 
 def _keys_along(loc: tuple[Any, ...], config: Any) -> set[str]:

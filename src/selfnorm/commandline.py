@@ -1,0 +1,55 @@
+"""Arguments of the scripts: a mistake is answered in one line on stderr with exit code 2, before anything is written.
+
+In: what argparse takes. Out: a parser, types for its arguments, and the line itself. Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's own prints its usage before each message, takes the last of two values, and guesses at short names."""
+
+    def __init__(self, *, repeatable: Collection[str] = (), **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+        self.repeatable = repeatable
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        given = [text.split("=", 1)[0] for text in (sys.argv[1:] if args is None else args) if text.startswith("--")]
+        if repeated := sorted({name for name in given if given.count(name) > 1} - set(self.repeatable)):
+            self.error(f"{', '.join(repeated)} given more than once")
+        return super().parse_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(refuse(self.prog, f"{message}; see {self.prog} --help"))
+
+
+def refuse(program: str, problem: object) -> int:
+    """Names a mistake in one line on stderr; returns the exit code for it."""
+    print(f"{program}: {' '.join(str(problem).split())}", file=sys.stderr)
+    return 2
+
+
+def folder(text: str) -> Path:
+    """A folder that is there."""
+    if not text or not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
+    return Path(text)
+
+
+def new_folder(text: str) -> Path:
+    """A folder that is there or can be made: known before hours of work would end in an error."""
+    path = Path(text)
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name for a folder")
+    for part in (path, *path.parents):
+        if part.exists():
+            if not part.is_dir():
+                raise argparse.ArgumentTypeError(f"{part} is not a folder, so {text!r} cannot be one")
+            break
+    return path
