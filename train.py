@@ -20,24 +20,33 @@ from omegaconf.errors import OmegaConfBaseException
 
 from selfnorm.config import ConfigError
 from selfnorm.parsing import in_words, parse_job
+from selfnorm.training.objective import objective
 from selfnorm.training.sweep_check import refuse_processes
 
 exit_codes: list[int] = []  # of every job of this command: one, or a sweep's cells
 
 
 @hydra.main(config_path="conf", config_name="config", version_base="1.3")
-def main(config: DictConfig) -> int:
+def main(config: DictConfig) -> float | None:
+    """One job; returns the objective to a sweeper that minimizes one."""
+    sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    minimizes = sweep and "direction" in HydraConfig.get().sweeper
     try:
         job = parse_job(cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)))
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
+        if sweep:
             refuse_processes(job)
     except (ConfigError, OmegaConfBaseException) as error:
+        if minimizes:
+            raise  # the next choice would have the same mistake in it
         exit_codes.append(_refuse(error))
-        return exit_codes[-1]
+        return None
     from selfnorm.training.job import attempt  # torch and Lightning: seconds to import
 
-    exit_codes.append(attempt(job))
-    return exit_codes[-1]
+    code = attempt(job, busy="wait" if minimizes else "skip" if sweep else "refuse")
+    if minimizes:
+        return objective(job.folder)  # all seeds diverged is an answer too
+    exit_codes.append(code)
+    return None
 
 
 def _refuse(error: Exception) -> int:
@@ -76,6 +85,8 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         exit_codes.append(130)
+    except SystemExit as ending:  # of a sweep: what its cells came to; or a signal
+        exit_codes.append(ending.code if isinstance(ending.code, int) else 1)
     except Exception as error:  # before any job has begun
         known = isinstance(error, HydraException | OmegaConfBaseException | ValueError | OSError)
         if not known and not is_hydras(error):

@@ -262,7 +262,9 @@ class Job(Part):
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run's folder says that it was trained to the end."""
+        """Whether the run's folder says that it was trained to the end, and holds what it then must hold."""
+        if not all((self.folder / name).is_file() for name in ("curves.csv", "moments.csv")):
+            return False  # copied in part
         try:
             summary = json.loads((self.folder / "summary.json").read_text())
         except (OSError, ValueError):

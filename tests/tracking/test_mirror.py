@@ -6,8 +6,6 @@ import json
 import logging
 import math
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import wandb
+from read_back import pieces, read_back, read_one
 
 from selfnorm import config
 from selfnorm.tracking import mirror as mirror_module
-from selfnorm.tracking.mirror import Mirror, curve_values, moment_values
+from selfnorm.tracking.mirror import Mirror
+from selfnorm.tracking.values import curve_values, moment_values
 from selfnorm.training import job as job_module
 from selfnorm.training.job import run_job
 
@@ -32,19 +32,6 @@ def fresh_wandb() -> Iterator[None]:
     wandb.teardown()
     yield
     wandb.teardown()
-
-
-def read_back(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], int]:
-    """Rows, configuration and exit code of the folder's one offline run, read by W&B's own terminal program."""
-    (run,) = (folder / "wandb").glob("offline-run-*")
-    done = subprocess.run(
-        [Path(sys.executable).with_name("wandb"), "leet", "inspect", "--json", run],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    records = [json.loads(line) for line in done.stdout.splitlines()]
-    by_type = {kind: [r[kind] for r in records if r["type"] == kind] for kind in ("history", "run", "exit")}
-    rows = [record["item"] for record in by_type["history"]]
-    return rows, by_type["run"][0]["config"]["update"], by_type["exit"][0]["exit_code"]
 
 
 def test_curves_become_mean_spread_and_number_of_finite_seeds() -> None:
@@ -64,8 +51,10 @@ def test_moments_become_one_key_a_layer_as_the_mean_over_seeds() -> None:
 def test_wandb_holds_the_numbers_of_the_tidy_files(make_job: Make) -> None:
     job = make_job("model.depth=3", OFFLINE)
     run_job(job)
-    rows, settings, exit_code = read_back(job.folder)
+    rows, pictures, settings, summary, exit_code = read_one(job.folder)
     assert exit_code == 0
+    assert len(pictures) == 1
+    assert summary["state"] == "finished"
     assert {key: settings[key] for key in ("depth", "activation", "dataset", "num_seeds")} == {
         "depth": 3, "activation": "selu", "dataset": "digits", "num_seeds": 2,
     }  # fmt: skip
@@ -89,8 +78,8 @@ def test_a_failing_job_still_ends_its_wandb_run(make_job: Make, monkeypatch: pyt
     job = make_job(OFFLINE)
     with pytest.raises(RuntimeError, match="no trainer today"):
         run_job(job)
-    _, _, exit_code = read_back(job.folder)
-    assert exit_code == 1
+    (piece,) = pieces(job.folder)
+    assert read_back(piece).exit_code == 1
     assert json.loads((job.folder / "summary.json").read_text())["state"] == "failed"
 
 
@@ -113,7 +102,7 @@ def test_a_server_that_cannot_be_used_means_one_warning_and_an_offline_run(
     (warning,) = [record.getMessage() for record in caplog.records if "W&B" in record.getMessage()]
     assert reason in warning
     assert "wandb sync" in warning
-    assert len(read_back(job.folder)[0]) == 3
+    assert len(read_one(job.folder).rows) == 3
 
 
 def test_a_server_that_never_answers_means_an_offline_run_with_all_rows(
@@ -129,7 +118,7 @@ def test_a_server_that_never_answers_means_an_offline_run_with_all_rows(
             run_job(job)
     (warning,) = [record.getMessage() for record in caplog.records if "W&B" in record.getMessage()]
     assert "no run could be started online" in warning
-    assert len(read_back(job.folder)[0]) == 3
+    assert len(read_one(job.folder).rows) == 3
 
 
 def test_after_a_failure_the_next_run_of_the_process_has_its_own_wandb_run(make_job: Make, tmp_path: Path) -> None:
@@ -138,35 +127,47 @@ def test_after_a_failure_the_next_run_of_the_process_has_its_own_wandb_run(make_
         (tmp_path / name).mkdir()
         mirrors.append(Mirror(make_job(OFFLINE, f"tag={name}"), tmp_path / name, {}))
         if name == "first":
-            run, mirrors[0].run = mirrors[0].run, None
-            mirrors[0]._guarded("log", lambda: (_ for _ in ()).throw(OSError("lost")))
-    assert mirrors[1].run is not run
+            mirrors[0]._go_on_offline("lost")
+            mirrors[0]._go_on_offline("lost again")
+            assert mirrors[0].run is None
     mirrors[1].log({"step": 0}, [], [])
     mirrors[1].finish({}, exit_code=0)
-    assert len(read_back(tmp_path / "second")[0]) == 1
+    (piece,) = pieces(tmp_path / "second")
+    assert read_back(piece).exit_code == 0
 
 
-def test_a_resumed_offline_run_is_two_pieces_of_one_wandb_run(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = make_job(OFFLINE)
+def test_a_resumed_offline_run_is_one_piece_with_every_row(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make_job(OFFLINE, "training.checkpoint_seconds=0")
+    log = Mirror.log
+
+    def crash(self: Mirror, at: Any, *rows: Any) -> None:
+        log(self, at, *rows)
+        if at["step"] == 4:
+            raise RuntimeError("crash")
+
     with monkeypatch.context() as patch:
-        patch.setattr(job_module, "make_trainer", lambda *_: (_ for _ in ()).throw(RuntimeError("crash")))
+        patch.setattr(Mirror, "log", crash)
         with pytest.raises(RuntimeError, match="crash"):
             run_job(job)
+    (first,) = pieces(job.folder)
     run_job(job)
-    pieces = list((job.folder / "wandb").glob("offline-run-*"))
-    assert len(pieces) == 2
-    assert all((job.folder / "wandb_id").read_text() in piece.name for piece in pieces)
+    (second,) = pieces(job.folder)
+    assert first != second
+    assert (job.folder / "wandb_id").read_text() in second.name
+    rows = read_back(second).rows
+    assert [row["step"] for row in rows] == sorted(pd.read_csv(job.folder / "curves.csv").step.unique())
 
 
 def test_a_run_that_breaks_is_left_behind_with_one_warning(
-    make_job: Make, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    make_job: Make, caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken:
         def log(self, values: Any) -> None:
             raise ConnectionResetError("wandb-core is gone")
 
+    monkeypatch.setattr(mirror_module, "_init", lambda *_: (_ for _ in ()).throw(OSError("no more")))
     mirror = Mirror(make_job(), tmp_path, {})
-    mirror.run = Broken()
+    mirror.run, mirror.lost = Broken(), True
     for step in (0, 1):
         mirror.log({"step": step}, [], [])
     mirror.finish({}, exit_code=0)

@@ -31,13 +31,21 @@ class ReplicaBatches:
     def __len__(self) -> int:
         return self.datamodule.batches_per_epoch
 
+    def state_dict(self) -> dict[str, int]:
+        """Nothing: the order is a function of (seed, epoch), and the trainer knows the batch."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Nothing; that it is there tells the trainer that an epoch can be resumed."""
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         data, trainer = self.datamodule, self.datamodule.trainer
         assert trainer is not None
         split = data.splits.train
         order_RN = epoch_order(len(split.y_N), seeds=data.seeds, epoch=trainer.current_epoch).to(split.y_N.device)
         share = data.batch_size // trainer.world_size
-        for batch in range(len(self)):
+        resumed_at = trainer.fit_loop.epoch_loop.batch_progress.current.ready  # 0 but for a run stopped in this epoch
+        for batch in range(resumed_at, len(self)):
             start = batch * data.batch_size + trainer.global_rank * share
             index_RB = order_RN[:, start : start + share]
             yield split.x_NF[index_RB], split.y_N[index_RB]

@@ -1,34 +1,14 @@
-"""Checkpoints between epochs, and a progress bar that shows the error over the seeds and the time left."""
+"""A progress bar that shows the error over the seeds and the time left."""
 
 from __future__ import annotations
 
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from tqdm import tqdm
 
 from selfnorm.training.recording import Recorder
-
-
-class Checkpointer(pl.Callback):
-    """Saves the whole state after an epoch when `seconds` have passed since the last time; one file, replaced whole.
-
-    Never after the last epoch: a run that is resumed there would have nothing left to do, and so no final measurement.
-    """
-
-    def __init__(self, path: Path, seconds: float) -> None:
-        self.path, self.seconds = path, seconds
-        self.saved_at = time.monotonic()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
-        assert trainer.max_epochs is not None
-        due = time.monotonic() - self.saved_at >= self.seconds and trainer.current_epoch + 1 < trainer.max_epochs
-        if trainer.strategy.broadcast(due):  # every process must enter, whatever its own clock says
-            trainer.save_checkpoint(self.path)
-            self.saved_at = time.monotonic()
 
 
 class Progress(pl.Callback):

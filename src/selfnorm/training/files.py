@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,25 @@ MOMENTS = (
 LEARNED = ("alpha", "lambda")  # beside the moments, where a SELU's constants are trained
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
     """Replace a file by new contents; a reader sees the old or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    part = path.with_name(f".{path.name}.part")  # one writer holds the folder's lock, so one name is enough
+    with _named_in_errors(path):
+        try:
+            part.write_bytes(content.encode() if isinstance(content, str) else content)
+            os.replace(part, path)
+        except OSError:
+            part.unlink(missing_ok=True)  # on a full disk every byte counts
+            raise
+
+
+@contextmanager
+def _named_in_errors(path: Path) -> Iterator[None]:
+    """The system's own error of a write names no file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -62,5 +77,5 @@ class Table:
         """Add rows in one write; numbers are written so that they read back exactly."""
         text = io.StringIO()
         csv.DictWriter(text, self.columns, lineterminator="\n").writerows(rows)
-        with self.path.open("a") as file:
+        with _named_in_errors(self.path), self.path.open("a") as file:
             file.write(text.getvalue())

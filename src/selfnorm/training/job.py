@@ -6,6 +6,7 @@ summary.json (its state: running, finished, diverged, interrupted, failed) and n
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import shutil
@@ -13,61 +14,62 @@ import sys
 import warnings
 from pathlib import Path
 from signal import SIGINT, SIGTERM
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
 import yaml
-from filelock import FileLock, Timeout
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from selfnorm import config
 from selfnorm.data.datamodule import ReplicaDataModule
 from selfnorm.data.splits import DataUnavailable, load_splits
 from selfnorm.networks.mlp import ReplicaMLP
 from selfnorm.tracking.mirror import Mirror
-from selfnorm.training.callbacks import Checkpointer, Progress
+from selfnorm.training.callbacks import Progress
+from selfnorm.training.checkpoints import CHECKPOINT, BesideTheOld, Checkpointer, CheckpointRefused, checked
+from selfnorm.training.claim import LOCK, RunFolderBusy, claim
 from selfnorm.training.environment import describe_environment
 from selfnorm.training.files import write_atomically, write_json
 from selfnorm.training.memory import keep_freed_memory
 from selfnorm.training.module import ReplicaClassifier
+from selfnorm.training.preemption import Preemption, scheduler
 from selfnorm.training.recording import AllSeedsDiverged, Recorder
 from selfnorm.training.summary import in_one_sentence, summarize
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint.ckpt"
-
 # Lightning 2.6 beside torch 2.13: a deprecation inside Lightning that no user can act on
 warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")
-
-
-class RunFolderBusy(RuntimeError):
-    """Another process is training this very run."""
 
 
 class DeviceUnavailable(RuntimeError):
     """The machine has not the devices that the trainer asks for."""
 
 
-class CheckpointRefused(RuntimeError):
-    """The checkpoint in the run folder cannot be read."""
+def attempt(job: config.Job, *, busy: Literal["refuse", "skip", "wait"] = "refuse") -> int:
+    """`run_job` for a command line: a failure becomes a line (or, if it is ours, a traceback) and an exit code.
 
-
-def attempt(job: config.Job) -> int:
-    """`run_job` for a command line: a failure becomes a line (or, if it is ours, a traceback) and an exit code."""
+    busy: what to do about a run that another process is training.
+    """
     try:
-        run_job(job)
-    except (config.ConfigError, DeviceUnavailable, RunFolderBusy, DataUnavailable, CheckpointRefused) as error:
+        run_job(job, wait=busy == "wait")
+    except RunFolderBusy as error:
+        print(f"train.py: {error}" if busy == "refuse" else f"left to the process that trains it: {job.folder}",
+              file=sys.stderr)  # fmt: skip
+        return 2 if busy == "refuse" else 0
+    except (config.ConfigError, DeviceUnavailable, DataUnavailable, CheckpointRefused) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
     except AllSeedsDiverged as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 3
     except OSError as error:  # a folder that cannot be written, a full disk
-        print(f"train.py: {error}", file=sys.stderr)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "; make room, and the same command goes on from the last checkpoint" if full else ""
+        print(f"train.py: {error}{hint}", file=sys.stderr)
         return 1
     except (MemoryError, RuntimeError) as error:
         if "allocate" not in str(error) and "out of memory" not in str(error):
@@ -82,8 +84,10 @@ def attempt(job: config.Job) -> int:
     return 0
 
 
-def run_job(job: config.Job) -> dict[str, Any]:
+def run_job(job: config.Job, *, wait: bool = False) -> dict[str, Any]:
     """Train, resume, or skip what is finished; returns the summary.
+
+    wait: for another process that trains this run, to its end.
 
     Raises DeviceUnavailable, RunFolderBusy, DataUnavailable, and AllSeedsDiverged when no network survived.
     """
@@ -91,19 +95,18 @@ def run_job(job: config.Job) -> dict[str, Any]:
     keep_freed_memory()
     folder = job.folder
     if job.trainer.strategy == "ddp" and _process_rank() != 0:  # trains along with rank 0 and writes nothing
+        if job.is_finished and not job.overwrite:
+            return json.loads((folder / "summary.json").read_text())
         silent = job.model_copy(update={"logger": config.Logger(mode="disabled"), "progress": False})
         return _train(silent, folder, Mirror(silent, folder, {}))
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            if job.is_finished and not job.overwrite:
-                print(f"finished already, not trained again (overwrite=true does): {folder}", file=sys.stderr)
-                return json.loads((folder / "summary.json").read_text())
-            if job.overwrite:
-                _clear(folder)
-            return _train_and_record(job, folder)
-    except Timeout:
-        raise RunFolderBusy(f"another process is training {folder}; wait for it, or choose another tag=") from None
+    with claim(folder, wait=wait):
+        if job.is_finished and not job.overwrite:
+            print(f"finished already, not trained again (overwrite=true does): {folder}", file=sys.stderr)
+            return json.loads((folder / "summary.json").read_text())
+        if job.overwrite:
+            _clear(folder)
+        return _train_and_record(job, folder)
 
 
 def _train_and_record(job: config.Job, folder: Path) -> dict[str, Any]:
@@ -145,18 +148,18 @@ def _train(job: config.Job, folder: Path, mirror: Mirror) -> dict[str, Any]:
     module = ReplicaClassifier(job, network)
     checkpoint = folder / CHECKPOINT
     recorder = Recorder(job, folder, mirror)
-    callbacks: list[pl.Callback] = [recorder, Checkpointer(checkpoint, job.training.checkpoint_seconds)]
+    callbacks: list[pl.Callback] = [recorder, Checkpointer(checkpoint, job), Preemption(checkpoint)]
     if job.progress:
         callbacks.append(Progress(recorder, f"{job.dataset.name} {job.network} d{job.model.depth}"))
     trainer = make_trainer(job, callbacks)
     datamodule = ReplicaDataModule(splits, seeds=job.seeds, batch_size=job.training.batch_size)
-    resumed = _readable(checkpoint) if checkpoint.exists() else None
+    going_on = checkpoint.exists() and not job.overwrite  # rank 0 may still be clearing the folder
+    resumed = checked(checkpoint, job) if going_on else None
     trainer.fit(module, datamodule=datamodule, ckpt_path=resumed, weights_only=True)  # nothing in it may execute
     if trainer.is_global_zero:
         weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
         weights |= {"input_mean_F": splits.mean_F, "input_std_F": splits.std_F}
-        save_file(weights, folder / ".network.part")
-        (folder / ".network.part").replace(folder / "network.safetensors")
+        write_atomically(folder / "network.safetensors", save(weights))
     return summarize(job, recorder, steps=trainer.global_step)
 
 
@@ -173,21 +176,13 @@ def make_trainer(job: config.Job, callbacks: list[pl.Callback]) -> pl.Trainer:
         precision="bf16-mixed" if part.precision == "bf16" else "32-true",
         max_epochs=job.training.epochs,
         callbacks=callbacks,
+        plugins=[BesideTheOld(), *scheduler()],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,  # ReplicaBatches hands each process its share
     )
-
-
-def _readable(checkpoint: Path) -> Path:
-    try:
-        torch.load(checkpoint, weights_only=True, map_location="meta")
-    except Exception as error:  # a damaged file fails in many ways
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-        raise CheckpointRefused(f"{checkpoint} cannot be read ({reason}); delete it to start this run afresh") from None
-    return checkpoint
 
 
 def _check_devices(part: config.Trainer) -> None:
@@ -208,6 +203,7 @@ def _process_rank() -> int:
 
 def _clear(folder: Path) -> None:
     """Empty a run folder that is to be trained again, but for the lock that is held."""
-    for path in folder.iterdir():
-        if path.name != ".lock":
+    # The summary first: whatever is left when this is cut off no longer counts as finished
+    for path in sorted(folder.iterdir(), key=lambda path: path.name != "summary.json"):
+        if path.name != LOCK:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

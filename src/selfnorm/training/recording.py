@@ -69,6 +69,7 @@ class Recorder(pl.Callback):
         if trainer.is_global_zero:
             self.curves.cut_back(trainer.global_step)
             self.moments.cut_back(trainer.global_step)
+            self.mirror.catch_up()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
         self._record(trainer, module, trainer.current_epoch, on_schedule=True)

@@ -1,25 +1,27 @@
 """Progress over a whole sweep: which cell, what became of it, and the time left, weighted by each cell's work.
 
-A Hydra callback (hydra.callbacks in conf/config.yaml) for its basic sweeper; imports no torch.
+A Hydra callback (hydra.callbacks in conf/config.yaml), the same under every launcher: cells may train in other
+processes and on other machines, so what became of one is read from its run folder. Imports no torch.
 """
 
 from __future__ import annotations
 
-import itertools
+import os
 import sys
 import time
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from selfnorm.config import NUM_TRAIN, ConfigError, Job
-from selfnorm.parsing import parse_job
+from selfnorm.training.claim import is_claimed
+from selfnorm.training.objective import state
+from selfnorm.training.sweep_check import job_of, planned_cells
 
 NUM_INPUTS = {"mnist": 784, "fashion_mnist": 784, "cifar10": 3072, "digits": 64}
+EXIT_CODES = {"finished": 0, "diverged": 3}  # of a cell's state; 1 for any other
 
 
 def work(job: Job) -> float:
@@ -32,70 +34,57 @@ def work(job: Job) -> float:
 
 
 class SweepProgress(Callback):
-    """One line when a cell starts and, after the last, which cells failed."""
+    """One line when a cell starts and, after the last, which cells failed, or which choice was the best."""
 
     def __init__(self) -> None:
-        self.cells: list[Job | None] = []
         self.started = 0.0
-        self.seconds_of: list[float] = []
-        self.failed: list[str] = []
+        self.cells: list[Job] = []  # none where the sweeper chooses as it goes
+        self.at_first: list[Path] = []  # folders that were finished before
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        self.started = time.monotonic()
-        self.cells = [_compose(config, overrides) for overrides in _cells(config)]
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
+        self.started = time.time()  # a worker's copy of this callback compares it with its own clock
+        self.cells = planned_cells(config)
+        self.at_first = [job.folder for job in self.cells if job.is_finished]
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
-        if self.cells:
-            at = len(self.seconds_of)
-            job = self.cells[at]
-            name = f"{job.dataset.name} {job.network} d{job.model.depth}" if job else "a cell with a mistake in it"
-            print(f"[{at + 1}/{len(self.cells)}] {name}{self._time_left()}", file=sys.stderr)
-
-    def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
-        if self.cells:
-            at = len(self.seconds_of)
-            self.seconds_of.append(time.monotonic() - self.started - sum(self.seconds_of))
-            if job_return.return_value:
-                job = self.cells[at]
-                self.failed.append(str(job.folder) if job else " ".join(job_return.overrides))
+        if self.started:
+            total = len(self.cells) or config.hydra.sweeper.n_trials
+            print(f"[{config.hydra.job.num + 1}/{total}] {self._name(config)}{self._time_left()}", file=sys.stderr)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        minutes = (time.time() - self.started) / 60
+        best = Path(config.hydra.sweep.dir, "optimization_results.yaml")
+        if not self.cells and best.is_file():
+            found = OmegaConf.load(best)
+            choice = " ".join(f"{key}={value:.4g}" for key, value in found.best_params.items())
+            print(f"best: {choice}, objective {found.best_value:.4g}, {minutes:.1f} min: {best}", file=sys.stderr)
+        states = {str(job.folder): state(job.folder) for job in self.cells}
+        elsewhere = [name for name, found in states.items() if found == "running" and is_claimed(Path(name))]
+        failed = [name for name, found in states.items() if found != "finished" and name not in elsewhere]
         if self.cells:
-            done, minutes = len(self.seconds_of) - len(self.failed), (time.monotonic() - self.started) / 60
+            done = len(states) - len(failed) - len(elsewhere)
             print(f"{done} of {len(self.cells)} cells are there, {minutes:.1f} min", file=sys.stderr)
-            for name in self.failed:
-                print(f"failed: {name}", file=sys.stderr)
+        for words, names in (("failed", failed), ("still trained by another process", elsewhere)):
+            for name in names:
+                print(f"{words}: {name}", file=sys.stderr)
+        if failed:  # Hydra hands no exit code of a cell to the command that started the sweep
+            raise SystemExit(max(EXIT_CODES.get(states[name], 1) for name in failed))
+
+    def _name(self, config: DictConfig) -> str:
+        try:
+            job = job_of(config)
+        except ConfigError:
+            return "a cell with a mistake in it"
+        swept = () if self.cells else tuple(f"{key}=" for key in config.hydra.sweeper.params)
+        chosen = "".join(f" {override}" for override in config.hydra.overrides.task if override.startswith(swept))
+        return f"{job.dataset.name} {job.network} d{job.model.depth}{chosen}"
 
     def _time_left(self) -> str:
-        """From the cells trained in this sweep; skipped ones, which take no time, say nothing about speed."""
-        timed = [(job, s) for job, s in zip(self.cells, self.seconds_of, strict=False) if job and s > 1]
-        if not timed:
+        """From the work that all workers finished in this sweep so far."""
+        finished = [job for job in self.cells if job.is_finished]
+        done = sum(work(job) for job in finished if job.folder not in self.at_first)
+        if not done:
             return ""
-        speed = sum(work(job) for job, _ in timed) / sum(seconds for _, seconds in timed)
-        left = sum(work(job) for job in self.cells[len(self.seconds_of) :] if job and not job.is_finished)
-        return f", about {left / speed / 60:.1f} min left for all"
-
-
-def _cells(config: DictConfig) -> list[list[str]]:
-    """The overrides of every cell, in the order in which Hydra's basic sweeper takes them."""
-    params = cast(dict[str, Any], OmegaConf.to_container(config.hydra.sweeper.get("params") or OmegaConf.create({})))
-    lines = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
-    choices: dict[str, list[str]] = {}
-    for override in OverridesParser.create().parse_overrides(lines):
-        key = override.get_key_element()
-        swept = (
-            override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_element_as_str()]
-        )
-        choices[key] = [f"{key}={value}" for value in swept]  # the command line wins over the sweep's own choice
-    return [list(cell) for cell in itertools.product(*choices.values())]
-
-
-def _compose(config: DictConfig, overrides: list[str]) -> Job | None:
-    loader = GlobalHydra.instance().config_loader()
-    composed = loader.load_configuration(config.hydra.job.config_name, overrides, run_mode=RunMode.RUN)
-    OmegaConf.set_struct(composed, False)
-    composed.pop("hydra")
-    try:
-        return parse_job(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
-    except ConfigError:
-        return None
+        left = sum(work(job) for job in self.cells) - sum(work(job) for job in finished)
+        return f", about {left / done * (time.time() - self.started) / 60:.1f} min left for all"

@@ -6,6 +6,8 @@ Imports no torch. Cells that a sweeper chooses as it goes (Optuna's) are checked
 from __future__ import annotations
 
 import sys
+import warnings
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -20,35 +22,57 @@ from omegaconf.errors import OmegaConfBaseException
 from selfnorm.config import ConfigError, Job
 from selfnorm.parsing import in_words, parse_job
 
+# conf/hydra/launcher/joblib.yaml and the like stand for the plugins' own of the same names, on purpose; here, because
+# a launcher's workers import this module before they compose
+warnings.filterwarnings("ignore", r"\s*'hydra/(launcher|sweeper)/\w+' is validated against", UserWarning)
+
+# Plugin -> the optional extra that brings it (pyproject.toml)
+EXTRAS = {
+    "hydra-joblib-launcher": "joblib",
+    "hydra-submitit-launcher": "slurm",
+    "hydra-ray-launcher": "ray",
+    "hydra-optuna-sweeper": "tune",
+}
+
 
 class SweepCheck(Callback):
     """Composes every cell before Hydra makes a folder."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         try:
-            _check(config)
+            _refuse_missing_extra(config)
+            for job in planned_cells(config):
+                refuse_processes(job)
         except (HydraException, OmegaConfBaseException, ConfigError) as error:
             print(f"train.py: {in_words(error)}", file=sys.stderr)
             raise SystemExit(2) from None  # Hydra would make a warning of any other exception, and go on
 
 
-def _check(config: DictConfig) -> None:
+def planned_cells(config: DictConfig) -> list[Job]:
+    """Every cell of a sweep, in Hydra's order; none where the sweeper chooses as it goes.
+
+    Raises ConfigError, HydraException or OmegaConfBaseException for the first that has a mistake in it.
+    """
     sweeper = config.hydra.sweeper
     if not str(sweeper._target_).endswith(f".{BasicSweeper.__name__}"):
-        return
+        return []
     loader = GlobalHydra.instance().config_loader()
     lines = [f"{key}={value}" for key, value in (sweeper.params or {}).items()] + list(config.hydra.overrides.task)
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(lines)
     (cells,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    jobs = []
     for number, cell in enumerate(cells, 1):
-        composed = loader.load_configuration(config.hydra.job.config_name, cell, run_mode=RunMode.RUN)
-        OmegaConf.set_struct(composed, False)
-        composed.pop("hydra")
         try:
-            job = parse_job(cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True)))
+            jobs.append(job_of(loader.load_configuration(config.hydra.job.config_name, cell, run_mode=RunMode.RUN)))
         except ConfigError as error:
             raise ConfigError(f"{error} (cell {number} of {len(cells)}; none was trained)") from None
-        refuse_processes(job)
+    return jobs
+
+
+def job_of(config: DictConfig) -> Job:
+    """The job that a composed configuration describes; raises ConfigError."""
+    plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return parse_job(cast(dict[str, Any], OmegaConf.to_container(plain, resolve=True)))
 
 
 def refuse_processes(job: Job) -> None:
@@ -57,3 +81,17 @@ def refuse_processes(job: Job) -> None:
         raise ConfigError(
             f"trainer={job.trainer.name} in a sweep: each process would start the sweep anew; use cpu or gpu"
         )
+
+
+def _refuse_missing_extra(config: DictConfig) -> None:
+    """Raises ConfigError for a launcher or a sweeper whose package is not installed."""
+    for part in ("launcher", "sweeper"):
+        plugin = str(config.hydra[part]._target_).removeprefix("hydra_plugins.").split(".")[0].replace("_", "-")
+        if extra := EXTRAS.get(plugin):
+            try:
+                version(plugin)
+            except PackageNotFoundError:
+                choice = config.hydra.runtime.choices[f"hydra/{part}"]
+                raise ConfigError(
+                    f"hydra/{part}={choice} needs an extra: pip install --editable '.[{extra}]'"
+                ) from None

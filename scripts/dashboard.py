@@ -1,0 +1,34 @@
+"""Create or update W&B's workspace and report of the project; the verdicts in it come from local runs, if given.
+
+python scripts/dashboard.py runs --tag figure1-preview
+python scripts/dashboard.py docs/results/preview --dry-run dashboard.json     (no server, no account)
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from selfnorm.commandline import Parser, folder, refuse
+
+
+def main() -> int:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = Parser(description=__doc__, formatter_class=raw, repeatable=("--tag",))
+    parser.add_argument("source", type=folder, nargs="?", help="root of the runs, or a folder of committed tables")
+    parser.add_argument("--tag", action="append", default=[], help="only the runs of this tag (may be repeated)")
+    parser.add_argument("--project", default="selfnorm", help="W&B project (default: selfnorm)")
+    parser.add_argument("--entity", help="W&B user or team (default: that of the key)")
+    parser.add_argument("--dry-run", type=Path, metavar="FILE", help="write what would be sent as JSON, and end")
+    options = parser.parse_args()
+    from selfnorm.dashboard.command import publish  # pandas and W&B: seconds to import
+
+    try:
+        lines = publish(options.source, options.tag, options.entity, options.project, options.dry_run)
+    except (ValueError, OSError) as error:
+        return refuse(parser.prog, error)
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""What a forked process is made to meet before its script begins: told of its writes, killed at a place, a full disk.
+
+In: the name of one of these functions and its arguments, from `ForkServer.run(..., fate=...)`. Every signal is real.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+
+def tell_of_writing() -> None:
+    """Anything made, changed or removed, anywhere, becomes a line on stderr, which the tests count."""
+
+    def tell(event: str, arguments: tuple[Any, ...]) -> None:
+        subject = arguments[0] if arguments else ""
+        flags = arguments[2] if event == "open" and isinstance(arguments[2], int) else 0
+        opened = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and subject != os.devnull
+        made = event == "os.mkdir" and not os.path.isdir(subject)  # Hydra asks for its folder, which is there: "."
+        changed = event in ("os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate")
+        if opened or made or changed:
+            print(f"WROTE: {event} {subject}", file=sys.stderr)
+
+    sys.addaudithook(tell)
+
+
+def die_in(file: str, function: str, nth: int, number: int = signal.SIGKILL) -> None:
+    """Sends itself a signal at the n-th call (from 1) of a function, or by `file` of a built-in one, before it acts."""
+    calls = 0
+
+    def watch(frame: FrameType, event: str, called: Any) -> None:
+        nonlocal calls
+        name = frame.f_code.co_name if event == "call" else getattr(called, "__name__", "") if event == "c_call" else ""
+        if name == function and frame.f_code.co_filename.endswith(file):
+            calls += 1
+            if calls == nth:
+                os.kill(os.getpid(), number)
+
+    sys.setprofile(watch)
+
+
+def die_in_the_middle_of_a_write(num_bytes: int) -> None:
+    """The system writes up to this size of a file and then kills the process (SIGXFSZ): a half file, as by kill -9."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, num_bytes))
+
+
+def full_disk(num_bytes: int) -> None:
+    """A write beyond this size of a file fails, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, num_bytes))

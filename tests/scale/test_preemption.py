@@ -1,0 +1,97 @@
+"""A scheduler's signals: a checkpoint in the middle of an epoch, and a curve as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+from lightning_fabric.plugins.environments import SLURMEnvironment
+
+from selfnorm import config
+from selfnorm.training import job as job_module
+from selfnorm.training.job import make_trainer, run_job
+
+Make = Callable[..., config.Job]
+OVERRIDES = ("training.epochs=4", "dropout=alpha", "dropout.rate=0.1", "optimizer.momentum=0.9")
+
+
+class Signal(pl.Callback):
+    """Sends a signal to this very process after a batch, as a scheduler does."""
+
+    def __init__(self, number: signal.Signals, step: int) -> None:
+        self.number, self.step = number, step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+def numbers(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in ("curves.csv", "moments.csv", "network.safetensors")]
+
+
+@pytest.mark.parametrize("step", [1, 6, 8, 15, 16], ids=lambda step: f"step {step} of 16")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2], ids=lambda number: number.name)
+def test_a_preempted_run_loses_no_step_and_ends_as_an_undisturbed_one(
+    number: signal.Signals, step: int, make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = make_job(*OVERRIDES, "recording.errors_per_epoch=4", "tag=quiet")
+    run_job(quiet)
+    disturbed = quiet.model_copy(update={"tag": "disturbed"})
+    with monkeypatch.context() as patch:
+        patch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [*calls, Signal(number, step)]))
+        with pytest.raises(SystemExit, match=str(128 + signal.SIGTERM)):
+            run_job(disturbed)
+    assert (disturbed.folder / "checkpoint.ckpt").exists() is (step < 16)  # 30 s have not passed: it is the signal's
+    resumed_at: list[int] = []
+
+    class Watch(pl.Callback):
+        def on_train_batch_start(self, trainer: pl.Trainer, *rest: Any) -> None:
+            resumed_at.append(trainer.global_step)
+
+    monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [*calls, Watch()]))
+    run_job(disturbed)
+    assert resumed_at == list(range(step % 16, 16))  # no batch twice, none left out
+    assert numbers(disturbed.folder) == numbers(quiet.folder)
+
+
+def test_who_handled_the_warning_before_comes_after_the_checkpoint_and_again_later(
+    make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(*OVERRIDES)
+    seen: list[bool] = []
+
+    def requeue(number: int, frame: Any) -> None:  # as submitit's: puts the job back, then ends the process
+        seen.append((job.folder / "checkpoint.ckpt").exists())
+        raise SystemExit(255)
+
+    before = signal.signal(signal.SIGUSR2, requeue)
+    try:
+        kill = Signal(signal.SIGUSR2, 6)
+        monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [*calls, kill]))
+        with pytest.raises(SystemExit):
+            run_job(job)
+        assert signal.getsignal(signal.SIGUSR2) is requeue
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert seen == [True]
+
+
+def test_under_srun_ranks_are_slurms_and_nothing_is_requeued_by_lightning(
+    make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    srun = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_PROCID": "1", "SLURM_LOCALID": "1",
+            "SLURM_NODEID": "0", "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "node1",
+            "SLURM_STEP_ID": "0"}  # fmt: skip
+    for name, value in srun.items():
+        monkeypatch.setenv(name, value)
+    trainer = make_trainer(make_job("trainer=ddp_cpu"), [])
+    environment = trainer._accelerator_connector.cluster_environment
+    assert isinstance(environment, SLURMEnvironment)
+    assert not environment.auto_requeue
+    assert (trainer.world_size, trainer.global_rank) == (2, 1)

@@ -1,0 +1,38 @@
+"""Processes that another program starts: torchrun's two give the curve of one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from composed import ROOT
+from test_command import train
+
+JOB = ("dataset=digits", "scale=smoke", "dataset.train_limit=null", "model.depth=4", "activation=relu",
+       "normalization=batch", "optimizer.lr=1e-4", "logger.mode=disabled", "progress=false")  # fmt: skip
+
+
+def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
+    start = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc_per_node", "2"]
+    return subprocess.run(
+        [sys.executable, *start, str(ROOT / "train.py"), *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, env=os.environ,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_torchruns_two_processes_give_the_curve_and_moments_of_one_and_end_when_it_is_there(tmp_path: Path) -> None:
+    assert train(*JOB, f"runs_dir={tmp_path}/one").returncode == 0
+    done = torchrun(*JOB, "trainer=ddp_cpu", f"runs_dir={tmp_path}/two")
+    assert done.returncode == 0, done.stderr
+    for name in ("curves.csv", "moments.csv"):
+        one, two = (pd.read_csv(next((tmp_path / runs).rglob(name))) for runs in ("one", "two"))
+        # fp32 sums in another order, over 20 steps
+        pd.testing.assert_frame_equal(one, two, rtol=2e-3, atol=1e-5)
+    again = torchrun(*JOB, "trainer=ddp_cpu", f"runs_dir={tmp_path}/two")
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("finished already") == 1
