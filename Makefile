@@ -12,7 +12,7 @@ TORCH ?= 2.13.0
 comma := ,
 TAG := figure1-$(SCALE)$(if $(filter-out mnist$(comma)cifar10,$(DATASETS)),-$(subst $(comma),-,$(DATASETS)))
 
-.PHONY: help setup figure1 results theory train test test-slow test-network lint lock clean
+.PHONY: help setup figure1 results theory benchmark review dashboard train test test-slow test-network lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,9 +28,19 @@ results: $(READY)  ## rebuild the published pictures and tables from the committ
 	$(RUN) scripts/precision.py
 	$(RUN) scripts/readme.py
 
-theory: $(READY)  ## prove the theorems and draw the moment map
+theory: $(READY)  ## prove the theorems, draw the moment map, lay the prediction over what was measured
 	$(RUN) scripts/prove.py
 	$(RUN) scripts/theory.py
+	$(RUN) scripts/prediction.py docs/theory/prediction --rebuild
+
+benchmark: $(READY)  ## the job beside plain PyTorch, Lightning and the products alone: ten minutes, wants a quiet machine
+	$(RUN) scripts/benchmark.py $(ARGS)
+
+review: $(READY)  ## a local page over all runs (ARGS="--export review.html" writes it as one file)
+	$(RUN) scripts/review.py runs $(ARGS)
+
+dashboard: $(READY)  ## a W&B workspace and report (ARGS="--dry-run spec.json" needs no account)
+	$(RUN) scripts/dashboard.py $(ARGS)
 
 train: $(READY)  ## a 32-layer SELU network on MNIST, four seeds (ARGS="..." adds overrides)
 	$(RUN) train.py +experiment=selu_deep $(ARGS)

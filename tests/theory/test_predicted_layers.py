@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 
 from selfnorm.theory.activations import activation
+from selfnorm.theory.dropout import alpha_dropout
 from selfnorm.theory.finite_width import scatter_of_square, second_moment_fluctuation
 from selfnorm.theory.moment_map import gradient_gain, layer_map
-from selfnorm.theory.prediction import (
-    alpha_dropout_gain,
-    backward_gain,
-    paper_path,
-    per_unit_path,
-    second_moment_path,
-)
+from selfnorm.theory.prediction import backward_gain, paper_path, per_unit_path, second_moment_path
 from selfnorm.theory.selu import Selu
 
 
@@ -22,10 +17,14 @@ def random_weights(rng, width, depth, tau=1.0):
 
 def forward(f, weights, h):
     """Activations (unit, sample) after every layer."""
+    return [f(z) for z in pre_activations(f, weights, h)]
+
+
+def pre_activations(f, weights, h, drop=lambda h: h):
     outputs = []
     for weight in weights:
-        h = f(weight @ h)
-        outputs.append(h)
+        outputs.append(weight @ h)
+        h = drop(f(outputs[-1]))
     return outputs
 
 
@@ -34,9 +33,23 @@ def test_paper_path_is_the_map_layer_by_layer():
     path = paper_path(Selu(), 0.5, 2.0, depth=3, omega=omega, tau=tau)
     mu, nu = 0.5, 2.0
     for layer in range(3):
-        assert path.chi[layer] == gradient_gain(Selu(), mu, nu, omega=omega[layer], tau=tau[layer])
+        slope = gradient_gain(Selu(), mu, nu, omega=omega[layer], tau=tau[layer]) / tau[layer]
+        if layer < 2:  # between two layers: this one's slopes, the next one's weights
+            assert path.chi[layer] == pytest.approx(slope * tau[layer + 1], rel=1e-14)
         mu, nu = layer_map(Selu(), mu, nu, omega=omega[layer], tau=tau[layer])
         assert (path.mean[layer], path.variance[layer]) == (mu, nu)
+    assert len(path.chi) == 2
+
+
+def test_second_moment_path_of_unequal_samples_is_the_average_over_them():
+    f, tau, q = Selu(), np.array([0.9, 1.1, 1.2]), np.array([0.3, 4.0])
+    both = second_moment_path(f, q, depth=3, tau=tau)
+    each = [second_moment_path(f, one, depth=3, tau=tau) for one in q]
+    np.testing.assert_allclose(both.mean, np.mean([path.mean for path in each], axis=0))
+    second = np.mean([path.variance + path.mean**2 for path in each], axis=0)
+    np.testing.assert_allclose(both.variance + both.mean**2, second)
+    gains = np.mean([backward_gain(path.chi) for path in each], axis=0)
+    np.testing.assert_allclose(backward_gain(both.chi), gains)
 
 
 @pytest.mark.parametrize("name", ["selu", "relu", "tanh"])
@@ -67,15 +80,17 @@ def test_per_unit_path_of_one_layer_agrees_with_sampled_gaussians():
     assert path.variance[0] == pytest.approx(h.var(), abs=5 * spread)
 
 
-def test_chi_of_one_layer_weighs_every_unit_with_its_own_slope():
+def test_chi_of_one_layer_weighs_every_unit_with_its_own_slope_and_weights():
     rng, f, n = np.random.default_rng(6), Selu(), 400_000
-    weight = np.array([[3.0, 0.1], [0.1, 0.5], [0.0, -1.0]])
+    first, second = np.array([[3.0, 0.1], [0.1, 0.5], [0.0, -1.0]]), np.array([[0.2, 2.0, -1.0], [1.0, 0.1, 0.3]])
     mean, variance = np.array([-2.0, 1.0]), np.array([0.3, 0.2])
-    z = weight @ rng.normal(mean[:, None], np.sqrt(variance)[:, None], (2, n))
-    gradient = weight.T @ (rng.normal(size=(3, n)) * f.slope(z))
+    z = first @ rng.normal(mean[:, None], np.sqrt(variance)[:, None], (2, n))
+    gradient = f.slope(z) * (second.T @ rng.normal(size=(2, n)))
     squares = (gradient**2).mean(axis=0)
-    chi = per_unit_path(f, [weight], mean, variance).chi[0]
-    assert chi == pytest.approx(squares.mean(), abs=5 * squares.std() / np.sqrt(n))
+    path = per_unit_path(f, [first, second], mean, variance)
+    assert path.chi.shape == (1,)
+    assert path.chi[0] == pytest.approx(squares.mean(), abs=5 * squares.std() / np.sqrt(n))
+    assert path.unit_mean_sd[0] == pytest.approx(f(z).mean(axis=1).std(), abs=5 * f(z).std() / np.sqrt(n))
 
 
 def test_per_unit_path_sees_weights_that_are_not_random_which_the_paper_path_does_not():
@@ -89,52 +104,31 @@ def test_per_unit_path_sees_weights_that_are_not_random_which_the_paper_path_doe
     assert path.mean[-1] == pytest.approx(outputs[-1].mean(), rel=0.15)  # correlations between units neglected
 
 
-def test_chi_predicts_gradients_of_a_random_network():
-    rng, f, width, depth = np.random.default_rng(3), Selu(), 400, 10
-    weights = random_weights(rng, width, depth)
-    h = rng.normal(size=(width, 50))
-    pre = []
-    for weight in weights:
-        pre.append(weight @ h)
-        h = f(pre[-1])
-    gradient, gains = rng.normal(size=h.shape), []
-    start = (gradient**2).mean()
-    for weight, z in zip(weights[::-1], pre[::-1], strict=True):
-        gradient = weight.T @ (gradient * f.slope(z))
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_chi_predicts_gradients_of_a_random_network(rate):
+    rng, f, width, depth, n = np.random.default_rng(3), Selu(), 400, 10, 50
+    weights, dropout, masks = random_weights(rng, width, depth), alpha_dropout(f, rate), []
+
+    def drop(h):
+        masks.append(rng.random(h.shape) >= rate)
+        return dropout.a * np.where(masks[-1], h, dropout.low) + dropout.b
+
+    pre = pre_activations(f, weights, rng.normal(size=(width, n)), drop)
+    gradient = rng.normal(size=(width, n))  # at the last layer's pre-activations
+    start, gains = (gradient**2).mean(), []
+    for weight, z, kept in zip(weights[:0:-1], pre[-2::-1], masks[-2::-1], strict=True):
+        gradient = f.slope(z) * dropout.a * kept * (weight.T @ gradient)
         gains.append((gradient**2).mean() / start)
     measured = np.array(gains)[::-1]
     for path in (
-        per_unit_path(f, weights, np.zeros(width), np.ones(width)),
-        second_moment_path(f, 1.0, depth=depth),
-        paper_path(f, 0.0, 1.0, depth=depth),
+        per_unit_path(f, weights, np.zeros(width), np.ones(width), dropout=dropout),
+        second_moment_path(f, 1.0, depth=depth, dropout=dropout),
+        paper_path(f, 0.0, 1.0, depth=depth, dropout=dropout),
     ):
-        # ten layers of width 400: each gain scatters by about sqrt(5 / 400 / 50 + 2 / 400)
+        # nine layers of width 400: each gain scatters by about sqrt(5 / 400 / 50 + 2 / 400)
         np.testing.assert_allclose(backward_gain(path.chi), measured, rtol=0.25)
-    assert paper_path(f, 0.0, 1.0, depth=1).chi[0] == pytest.approx(1.0716, abs=1e-4)
-
-
-@pytest.mark.parametrize("target", [(0.0, 1.0), (-0.3, 2.0)])
-def test_alpha_dropout_gain_is_that_of_masked_units(target):
-    (mu, nu), rate, f = target, 0.1, Selu()
-    rng, n = np.random.default_rng(4), 1_000_000
-    kept = rng.random(n) > rate
-    x = np.where(kept, rng.normal(mu, np.sqrt(nu), n), -f.lambda_ * f.alpha)
-    a = np.sqrt(nu / x.var())  # what restores the variance, here from samples
-    # 1 % : the variance of 1e6 samples is good to 0.2 %
-    assert alpha_dropout_gain(f, rate, mu=mu, nu=nu) == pytest.approx(a**2 * kept.mean(), rel=0.01)
-    assert alpha_dropout_gain(f, 0.0, mu=mu, nu=nu) == 1
-
-
-def test_alpha_dropout_gain_is_the_papers_factor():
-    f, keep = Selu(), 0.95
-    low = -f.lambda_ * f.alpha
-    a = (keep + low**2 * keep * (1 - keep)) ** -0.5  # Paper: Sec. 2, new dropout technique
-    assert alpha_dropout_gain(f, 0.05) == pytest.approx(a**2 * keep, rel=1e-14)
-    chi = paper_path(f, 0.0, 1.0, depth=4).chi
-    np.testing.assert_allclose(
-        backward_gain(chi, dropout_gain=alpha_dropout_gain(f, 0.05)),
-        backward_gain(chi) * (a**2 * keep) ** np.arange(4, 0, -1),
-    )
+    chi = paper_path(f, 0.0, 1.0, depth=2, dropout=dropout).chi
+    assert chi == pytest.approx(1.0716 * dropout.gain, abs=1e-4)
 
 
 def test_relu_fluctuation_grows_as_its_closed_form():
@@ -170,9 +164,9 @@ def test_self_normalization_keeps_the_fluctuation_stationary_and_relu_does_not()
     ("call", "message"),
     [
         (lambda: per_unit_path(Selu(), [np.ones((3, 4))], np.zeros(3), np.ones(3)), r"layer 0 has weights \(3, 4\)"),
-        (lambda: per_unit_path(Selu(), [np.ones((3, 3))], np.zeros(3), np.zeros(3)), "variance is 0.0"),
+        (lambda: per_unit_path(Selu(), [np.ones((3, 3))], np.zeros(3), np.zeros(3)), "pre-activation is 0.0"),
         (lambda: per_unit_path(Selu(), [np.eye(2)], np.zeros(2), np.ones(2), biases=[]), "0 biases for 1 weights"),
-        (lambda: alpha_dropout_gain(Selu(), 1.0), "dropout rate is 1.0"),
+        (lambda: paper_path([Selu()], 0.0, 1.0, depth=2), "1 activations for 2 layers"),
         (lambda: second_moment_fluctuation(Selu(), 1.0, width=0, depth=1), "width is 0"),
         (lambda: paper_path(Selu(), 0.0, -1.0, depth=1), "nu is -1.0"),
         (lambda: second_moment_path(Selu(), 0.0, depth=1), "nu is 0.0|q is 0.0"),

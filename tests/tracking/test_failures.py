@@ -101,9 +101,7 @@ def assert_complete(folder: Path) -> None:
     assert '"finished"' in (folder / "summary.json").read_text()
 
 
-def test_online_every_row_the_pictures_and_the_state_arrive(
-    make_job: Make, server: FakeWandb, warnings_of: Warned
-) -> None:
+def test_online_rows_pictures_and_state_arrive(make_job: Make, server: FakeWandb, warnings_of: Warned) -> None:
     job = make_job(ONLINE, FEW, "logger.project=mine")
     run_job(job)
     (run,) = server.runs.values()

@@ -20,14 +20,7 @@ from selfnorm.dashboard.command import publish
 from selfnorm.training.job import run_job
 
 Make = Callable[..., config.Job]
-TRAIN = [
-    sys.executable,
-    str(ROOT / "train.py"),
-    "dataset=digits",
-    "scale=smoke",
-    "progress=false",
-    "logger.mode=online",
-]
+SMOKE = ["dataset=digits", "scale=smoke", "progress=false", "logger.mode=online"]
 
 
 def files_with_key(folder: Path) -> list[Path]:

@@ -156,7 +156,7 @@ def _left_out(tables: Tables) -> list[str]:
 
 
 def _write_report(folder: Path, sections: list[str], left_out: list[str], tables: Tables, settings: Settings) -> None:
-    parts: list[Any] = ["# Report\n\n" + provenance_lines(tables), *sections]
+    parts: list[Any] = ["# Report\n\n" + provenance_lines(tables.provenance, len(tables.cells)), *sections]
     if left_out:
         parts.append("## Left out, and why\n\n" + "".join(f"- {line}\n" for line in left_out))
     parts.append(method(settings))

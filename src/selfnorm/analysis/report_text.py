@@ -8,7 +8,6 @@ import pandas as pd
 from selfnorm.analysis.coordinates import dataset_title
 from selfnorm.analysis.fluctuation import MAX_ORDER, MIN_DIFFERENCES, SETTLED
 from selfnorm.analysis.inference import MIN_SEEDS_TEST, smallest_p
-from selfnorm.analysis.results import Tables
 from selfnorm.analysis.statistics import (
     FINAL,
     FLUCTUATION,
@@ -109,13 +108,12 @@ def cells_view(described: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def provenance_lines(tables: Tables) -> str:
+def provenance_lines(provenance: dict[str, Any], num_cells: int) -> str:
     """Command, machine, time, versions and commit, as far as the runs recorded them."""
-    provenance = tables.provenance
     environment: dict[str, list[str]] = provenance.get("environment", {})
     lines = [f"Report: `{provenance['command']}`."] if provenance.get("command") else []
     seconds = float(provenance.get("seconds", 0.0))
-    lines.append(f"Runs: {len(tables.cells)} cells, {_duration(seconds)} of training in all.")
+    lines.append(f"Runs: {num_cells} cells, {_duration(seconds)} of training in all.")
     if environment:
         entries = ((key, [v for v in values if v != "None"]) for key, values in environment.items())
         lines.append("Environment: " + "; ".join(f"{k}: {_few(v)}" for k, v in entries if v) + ".")

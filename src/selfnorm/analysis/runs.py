@@ -68,10 +68,11 @@ def _nothing_found(root: Path, tags: tuple[str, ...], seen: set[str], skipped: l
 
 
 def _candidates(root: Path) -> Iterator[Path]:
-    """Folders with config.yaml or summary.json; hidden ones (Hydra's own .hydra) are not runs."""
+    """Folders with config.yaml or summary.json; hidden ones (Hydra's .hydra) and W&B's own in a run are not runs."""
     folders = {p.parent for name in ("config.yaml", "summary.json") for p in root.rglob(name)}
     for folder in sorted(folders):
-        if not any(part.startswith(".") for part in folder.relative_to(root).parts):
+        of_wandb = folder.name == "files" and folder.parent.parent.name == "wandb"  # of a run that was online
+        if not of_wandb and not any(part.startswith(".") for part in folder.relative_to(root).parts):
             yield folder
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import expit, ndtr
 
 from selfnorm.theory.quadrature import Array, Function, Moments, expectation, moments
-from selfnorm.theory.selu import ALPHA_01, LAMBDA_01, Selu
+from selfnorm.theory.selu import Selu
 
 
 class Activation(Protocol):
@@ -69,15 +69,17 @@ def _sech_squared(z: Array) -> Array:
 
 LEAKY_SLOPE = 0.01
 
-_ACTIVATIONS: dict[str, Callable[[], Activation]] = {
-    "selu": lambda: Selu(ALPHA_01, LAMBDA_01),
-    "elu": lambda: Selu(1.0, 1.0),
+
+def leaky_relu(slope: float = LEAKY_SLOPE) -> Pointwise:
+    """z if z > 0 else slope z."""
+    return Pointwise("leaky_relu", lambda z: np.where(z > 0, z, slope * z), lambda z: np.where(z > 0, 1.0, slope))
+
+
+_ACTIVATIONS: dict[str, Callable[..., Activation]] = {
+    "selu": Selu,
+    "elu": lambda alpha=1.0: Selu(alpha, 1.0),
     "relu": lambda: Pointwise("relu", lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(float)),
-    "leaky_relu": lambda: Pointwise(
-        "leaky_relu",
-        lambda z: np.where(z > 0, z, LEAKY_SLOPE * z),
-        lambda z: np.where(z > 0, 1.0, LEAKY_SLOPE),
-    ),
+    "leaky_relu": leaky_relu,
     "gelu": lambda: Pointwise("gelu", lambda z: z * ndtr(z), lambda z: ndtr(z) + z * _normal_density(z)),
     "silu": lambda: Pointwise("silu", lambda z: z * expit(z), lambda z: expit(z) * (1 + z * expit(-z))),
     "tanh": lambda: Pointwise("tanh", np.tanh, _sech_squared),
@@ -86,11 +88,11 @@ _ACTIVATIONS: dict[str, Callable[[], Activation]] = {
 NAMES = tuple(_ACTIVATIONS)
 
 
-def activation(name: str) -> Activation:
-    """The activation of that name with its usual constants (ELU alpha 1, leaky ReLU slope 0.01, exact GELU).
+def activation(name: str, **constants: float) -> Activation:
+    """The activation of that name; its constants are the usual ones (ELU alpha 1, leaky ReLU slope 0.01) if not given.
 
-    Raises ValueError for an unknown name. A SELU with other constants is `Selu(alpha, lambda_)`.
+    constants: alpha and lambda_ of selu, alpha of elu, slope of leaky_relu. Raises ValueError for an unknown name.
     """
     if name not in _ACTIVATIONS:
         raise ValueError(f"activation {name!r} is unknown, must be one of {', '.join(NAMES)}")
-    return _ACTIVATIONS[name]()
+    return _ACTIVATIONS[name](**constants)
