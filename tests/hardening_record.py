@@ -49,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "soak: minutes of random kills (make soak)")
     if config.getoption("--record") and not hasattr(config, "workerinput"):  # the parent of xdist's workers
         config.pluginmanager.register(Recorder(config.getoption("--record")))
 

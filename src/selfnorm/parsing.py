@@ -36,8 +36,7 @@ def in_words(error: Exception) -> str:
         text = f"{override or repr(override)}: {text}"
     if unknown := re.match(r"Could not override '([\w.]+)'\. To append", text):
         text = unknown_key(unknown[1])
-    text = " ".join(text.split())
-    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 3]}..."
+    return _one_line(text)
 
 
 def parse_job(config: dict[str, Any]) -> Job:
@@ -45,7 +44,13 @@ def parse_job(config: dict[str, Any]) -> Job:
     try:
         return Job.model_validate(config)
     except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(fault, config) for fault in error.errors())) from None
+        raise ConfigError(_one_line("; ".join(_sentence(fault, config) for fault in error.errors()))) from None
+
+
+def _one_line(text: str) -> str:
+    """What a file or a command line holds may be anything: a terminal gets one line of it, and no escape sequences."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 3]}..."
 
 
 def _sentence(fault: Any, config: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hardening_record import Tried
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stand_ins import gz, tar_bytes
 
@@ -31,17 +32,18 @@ def test_wanted_member_is_written_where_the_caller_says(tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "good/../../evil", "..\\evil"])
-def test_archive_with_a_name_that_leads_out_of_it_is_refused(tmp_path: Path, name: str) -> None:
+def test_archive_with_a_name_that_leads_out_of_it_is_refused(tmp_path: Path, name: str, tried: Tried) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     with pytest.raises(CorruptFile, match="unsafe name"):
         extract(tar_bytes({name: b"x", "good/file": CONTENT}), inner)
     assert not list(inner.iterdir())
     assert [path.name for path in tmp_path.iterdir()] == ["inner"]
+    tried("Data", f"archive with a member named {name}", "refused before anything of it was written")
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
-def test_member_that_is_no_regular_file_is_refused(tmp_path: Path, kind: bytes) -> None:
+def test_member_that_is_no_regular_file_is_refused(tmp_path: Path, kind: bytes, tried: Tried) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         member = tarfile.TarInfo("good/file")
@@ -49,6 +51,7 @@ def test_member_that_is_no_regular_file_is_refused(tmp_path: Path, kind: bytes) 
         tar.addfile(member)
     with pytest.raises(CorruptFile, match="special file"):
         extract(buffer.getvalue(), tmp_path)
+    tried("Data", "archive whose member is a link, a folder or a pipe", "refused")
 
 
 def test_member_larger_than_its_bound_is_refused(tmp_path: Path) -> None:
@@ -69,9 +72,10 @@ def test_archive_that_unpacks_without_end_is_stopped(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("kept", [0, 1, 511, 1000, 1500])
-def test_truncated_archive_is_refused(tmp_path: Path, kept: int) -> None:
+def test_truncated_archive_is_refused(tmp_path: Path, kept: int, tried: Tried) -> None:
     with pytest.raises(CorruptFile):
         extract(tar_bytes({"good/file": CONTENT})[:kept], tmp_path)
+    tried("Data", "truncated archive", "refused")
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", gz(tar_bytes({"good/file": CONTENT}))[:-700]])
@@ -94,7 +98,9 @@ def test_gunzip_stops_at_the_size_the_file_should_have(tmp_path: Path) -> None:
     assert (tmp_path / "out").stat().st_size <= 1000
 
 
-FUZZ = settings(max_examples=150, deadline=None)
+# the health check is for fixtures that an example changes; `tried` counts the examples
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZED = "read, or CorruptFile: no other error, no hang"
 TAR = tar_bytes({"other": b"x", "good/file": CONTENT})
 
 
@@ -118,16 +124,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @FUZZ
 @given(content=damaged(TAR))
-def test_fuzzed_tars_raise_only_corrupt_file(folder: Path, content: bytes) -> None:
+def test_fuzzed_tars_raise_only_corrupt_file(folder: Path, tried: Tried, content: bytes) -> None:
     with contextlib.suppress(CorruptFile):
         extract(content, folder)
+    tried("Readers", "fuzzed tar archive", FUZZED)
 
 
 @FUZZ
 @given(content=damaged(gzip.compress(TAR, mtime=0)))
-def test_fuzzed_gzips_raise_only_corrupt_file(folder: Path, content: bytes) -> None:
+def test_fuzzed_gzips_raise_only_corrupt_file(folder: Path, tried: Tried, content: bytes) -> None:
     (folder / "file.gz").write_bytes(content)
     with contextlib.suppress(CorruptFile):
         archives.gunzip(folder / "file.gz", folder / "out", size=len(TAR))
     with contextlib.suppress(CorruptFile):
         archives.extract_members_of_gzip(folder / "file.gz", {"good/file": (folder / "out", 5000)})
+    tried("Readers", "fuzzed gzip file", FUZZED)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hardening_record import Tried
 from stand_ins import Contents, put, source_of
 
 from selfnorm.data import catalogue
@@ -77,7 +78,7 @@ def test_damaged_file_stays_and_is_named_when_no_source_answers(tmp_path: Path, 
 
 
 def test_unreadable_file_is_named_with_the_reason(
-    tmp_path: Path, idx_contents: Contents, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, idx_contents: Contents, monkeypatch: pytest.MonkeyPatch, tried: Tried
 ) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -86,6 +87,7 @@ def test_unreadable_file_is_named_with_the_reason(
     monkeypatch.setattr(hashlib, "file_digest", refuse)  # as root, no mode of a file would refuse
     with pytest.raises(DataUnavailable, match=f"{NAME}: unreadable \\(Permission denied\\)"):
         ensure("mnist", tmp_path, sources=[failing("mirror", "down")])
+    tried("Data", "file without the right to read it", "never used: the message names file, reason and remedy")
 
 
 def test_file_that_the_user_links_to_is_good_enough(tmp_path: Path, idx_contents: Contents) -> None:
@@ -202,7 +204,7 @@ def test_two_processes_fetch_once_and_both_get_whole_files(tmp_path: Path) -> No
     assert "another process is fetching it; waiting" in second_errors
 
 
-def test_killed_fetch_leaves_no_half_file_in_use_and_no_lock(tmp_path: Path) -> None:
+def test_killed_fetch_leaves_no_half_file_in_use_and_no_lock(tmp_path: Path, tried: Tried) -> None:
     killed = start_child(tmp_path, 60)
     wait_for(tmp_path / "half")
     killed.send_signal(signal.SIGKILL)
@@ -214,3 +216,4 @@ def test_killed_fetch_leaves_no_half_file_in_use_and_no_lock(tmp_path: Path) -> 
     _, errors = after.communicate(timeout=30)  # waits for ever if the dead process still held the lock
     assert after.returncode == 0, errors
     assert sorted(path.name for path in folder.iterdir()) == [".lock", "a", "b"]
+    tried("Data", "kill -9 while fetching", "no half file in use, no lock held; the next try succeeds")

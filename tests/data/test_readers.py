@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hardening_record import Tried
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from stand_ins import idx_bytes
@@ -51,7 +52,7 @@ def sheet(sheet_pixels: np.ndarray) -> bytes:
     return png_bytes(sheet_pixels)
 
 
-def read_labels_3(path: Path) -> np.ndarray:
+def read_json_labels(path: Path) -> np.ndarray:
     return readers.read_json_labels(path, num_labels=3)
 
 
@@ -90,7 +91,7 @@ def test_cifar_sheet_is_reordered_from_pixels_to_planes(file: Path, sheet: bytes
 
 def test_json_labels_are_read(file: Path) -> None:
     file.write_text("[3, 0, 9]")
-    assert read_labels_3(file).tolist() == [3, 0, 9]
+    assert read_json_labels(file).tolist() == [3, 0, 9]
 
 
 def test_digits_are_1797_samples_of_64_integers_up_to_16() -> None:
@@ -143,20 +144,23 @@ CASES = [
         (readers.read_idx_images, BAD_IDX_IMAGES),
         (readers.read_idx_labels, BAD_IDX_LABELS),
         (readers.read_cifar_batch, BAD_CIFAR),
-        (read_labels_3, BAD_JSON_LABELS),
+        (read_json_labels, BAD_JSON_LABELS),
     )
     for what, content in cases.items()
 ]
 
 
 @pytest.mark.parametrize(("read", "content"), CASES)
-def test_malformed_file_is_refused_with_its_name(file: Path, read: Callable[[Path], object], content: bytes) -> None:
+def test_malformed_file_is_refused_with_its_name(
+    file: Path, read: Callable[[Path], object], content: bytes, tried: Tried
+) -> None:
     file.write_bytes(content)
     with pytest.raises(CorruptFile, match=str(file)):
         read(file)
+    tried("Readers", f"malformed file for {read.__name__}", "CorruptFile, with the file's name")
 
 
-def test_header_promising_2_to_31_images_allocates_nothing(file: Path) -> None:
+def test_header_promising_2_to_31_images_allocates_nothing(file: Path, tried: Tried) -> None:
     file.write_bytes(BAD_IDX_IMAGES["2^31 images"])
     tracemalloc.start()
     with pytest.raises(CorruptFile):
@@ -164,16 +168,18 @@ def test_header_promising_2_to_31_images_allocates_nothing(file: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20  # numpy's arrays are traced: the promised ones would be 1.6 TB
+    tried("Readers", "header that promises 2^31 images", "refused with less than 1 MB allocated")
 
 
 @pytest.mark.parametrize("pixels", [(readers.SHEET_HEIGHT - 1, 1024, 3), (readers.SHEET_HEIGHT, 1023, 3), (8, 8, 3)])
 def test_sheet_of_another_size_is_refused_before_it_is_decoded(
-    file: Path, pixels: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    file: Path, pixels: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, tried: Tried
 ) -> None:
     file.write_bytes(png_bytes(np.zeros(pixels, dtype=np.uint8)))
     monkeypatch.setattr(Image, "open", None)
     with pytest.raises(CorruptFile, match="not an RGB PNG"):
         readers.read_cifar_sheet(file)
+    tried("Readers", "PNG sheet of another size", "refused before it is decoded")
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
@@ -184,16 +190,18 @@ def test_sheet_of_another_kind_of_pixel_is_refused(file: Path, sheet_pixels: np.
 
 
 @pytest.mark.parametrize("kept", [0, 20, 26, 60, 5000])
-def test_truncated_sheet_is_refused(file: Path, sheet: bytes, kept: int) -> None:
+def test_truncated_sheet_is_refused(file: Path, sheet: bytes, kept: int, tried: Tried) -> None:
     file.write_bytes(sheet[:kept])
     with pytest.raises(CorruptFile):
         readers.read_cifar_sheet(file)
+    tried("Readers", "malformed file for read_cifar_sheet", "CorruptFile, with the file's name")
 
 
-def only_corrupt_file(read: Callable[[Path], object], file: Path, content: bytes) -> None:
+def only_corrupt_file(read: Callable[[Path], object], file: Path, content: bytes, tried: Tried) -> None:
     file.write_bytes(content)
     with contextlib.suppress(CorruptFile):
         read(file)
+    tried("Readers", f"fuzzed file for {read.__name__}", "read, or CorruptFile: no other error, no hang")
 
 
 def damaged(valid: bytes) -> st.SearchStrategy[bytes]:
@@ -209,25 +217,27 @@ def damaged(valid: bytes) -> st.SearchStrategy[bytes]:
     return st.builds(apply, edits, st.integers(0, len(valid)) | st.just(len(valid))) | st.binary(max_size=200)
 
 
-FUZZ = settings(max_examples=150, deadline=None)
+# the health check is for fixtures that an example changes; `tried` counts the examples
+COUNTED = [HealthCheck.function_scoped_fixture]
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=COUNTED)
 
 
 @FUZZ
 @given(content=damaged(idx_bytes(IMAGES)))
-def test_fuzzed_idx_images_raise_only_corrupt_file(file: Path, content: bytes) -> None:
-    only_corrupt_file(readers.read_idx_images, file, content)
+def test_fuzzed_idx_images_raise_only_corrupt_file(file: Path, tried: Tried, content: bytes) -> None:
+    only_corrupt_file(readers.read_idx_images, file, content, tried)
 
 
 @FUZZ
 @given(content=damaged(idx_bytes(LABELS)))
-def test_fuzzed_idx_labels_raise_only_corrupt_file(file: Path, content: bytes) -> None:
-    only_corrupt_file(readers.read_idx_labels, file, content)
+def test_fuzzed_idx_labels_raise_only_corrupt_file(file: Path, tried: Tried, content: bytes) -> None:
+    only_corrupt_file(readers.read_idx_labels, file, content, tried)
 
 
 @FUZZ
 @given(content=damaged(RECORDS.tobytes()))
-def test_fuzzed_cifar_batches_raise_only_corrupt_file(file: Path, content: bytes) -> None:
-    only_corrupt_file(readers.read_cifar_batch, file, content)
+def test_fuzzed_cifar_batches_raise_only_corrupt_file(file: Path, tried: Tried, content: bytes) -> None:
+    only_corrupt_file(readers.read_cifar_batch, file, content, tried)
 
 
 JSON_VALUES = st.recursive(
@@ -238,14 +248,14 @@ JSON_VALUES = st.recursive(
 
 @FUZZ
 @given(content=damaged(b"[3, 0, 9]") | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
-def test_fuzzed_json_labels_raise_only_corrupt_file(file: Path, content: bytes) -> None:
-    only_corrupt_file(read_labels_3, file, content)
+def test_fuzzed_json_labels_raise_only_corrupt_file(file: Path, tried: Tried, content: bytes) -> None:
+    only_corrupt_file(read_json_labels, file, content, tried)
 
 
-@settings(max_examples=25, deadline=None)  # a sheet that still decodes takes 0.1 s
+@settings(max_examples=25, deadline=None, suppress_health_check=COUNTED)  # a sheet that still decodes takes 0.1 s
 @given(data=st.data())
-def test_fuzzed_sheets_raise_only_corrupt_file(file: Path, sheet: bytes, data: st.DataObject) -> None:
+def test_fuzzed_sheets_raise_only_corrupt_file(file: Path, sheet: bytes, tried: Tried, data: st.DataObject) -> None:
     content = data.draw(damaged(sheet[:200]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a warning of Pillow's would reach the user
-        only_corrupt_file(readers.read_cifar_sheet, file, content + sheet[200:])
+        only_corrupt_file(readers.read_cifar_sheet, file, content + sheet[200:], tried)

@@ -29,13 +29,15 @@ Files = dict[str, bytes]  # the files of one or several runs whose bytes do not 
 
 
 def train(server: ForkServer, cwd: Path, *overrides: str, **fate: Any) -> Ended:
-    return server.run("train.py", [*overrides, *ARGUMENTS], cwd, **fate)
+    replaced = {override.split("=")[0] for override in overrides}
+    rest = [argument for argument in ARGUMENTS if argument.split("=")[0] not in replaced]
+    return server.run("train.py", [*overrides, *rest], cwd, **fate)
 
 
 def files(cwd: Path) -> Files:
-    """Every file below runs/; of those that name a time, only that they are there."""
+    """Every file below runs/; of those that name times or folders, only that they are there."""
     found = {str(path.relative_to(cwd)): path for path in sorted(cwd.glob("runs/**/*")) if path.is_file()}
-    timed = ("summary.json", "environment.json")
+    timed = ("summary.json", "environment.json", "multirun.yaml")
     return {name: b"" if name.endswith(timed) else path.read_bytes() for name, path in found.items()}
 
 

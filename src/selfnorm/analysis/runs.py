@@ -46,6 +46,10 @@ def load_runs(root: Path, tags: tuple[str, ...] = ()) -> Tables:
     seen_tags: set[str] = set()
     for folder in _candidates(root):
         name = folder.relative_to(root).as_posix()
+        if not name.isprintable():  # line breaks, a terminal's escape sequences, what is not UTF-8
+            path = name.encode("unicode_escape").decode()
+            skipped.append({"path": path, "reason": "its name is not plain text: rename it"})
+            continue
         try:
             cell = _load_cell(folder, name)
             seen_tags.add(cell["tag"])
@@ -53,6 +57,9 @@ def load_runs(root: Path, tags: tuple[str, ...] = ()) -> Tables:
                 runs.append(_load_run(folder, cell))
         except (ValueError, OSError, yaml.YAMLError, pd.errors.ParserError) as error:
             skipped.append({"path": name, "reason": " ".join(str(error).split())})
+        except (TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:  # edited by hand
+            reason = f"its files are not as a run writes them ({' '.join(str(error).split())}): run it again"
+            skipped.append({"path": name, "reason": reason})
     if not runs:
         raise ValueError(_nothing_found(root, tags, seen_tags, skipped))
     return _assemble(runs, skipped)
@@ -93,12 +100,15 @@ def _load_cell(folder: Path, name: str) -> dict[str, Any]:
 def _load_run(folder: Path, cell: dict[str, Any]) -> _Run:
     summary = json.loads((folder / "summary.json").read_text())
     curves = read_whole_lines(folder / "curves.csv", CURVE_COLUMNS, ["step", "seed", "split"])
+    check_reaches_the_end(curves, "curves.csv", summary)
     moments_path = folder / "moments.csv"
     moments = (
         read_whole_lines(moments_path, MOMENT_KEYS, ["step", "seed", "layer"])
         if moments_path.is_file()
         else pd.DataFrame(columns=MOMENT_KEYS, dtype="int64")
     )
+    if not moments.empty:
+        check_reaches_the_end(moments, "moments.csv", summary)
     diverged, accuracy = (summary.get(key) or {} for key in ("diverged", "test_accuracy"))
     accuracy = accuracy.get("by_seed", accuracy)
     seeds = sorted(set(map(int, summary.get("seeds", []))) | set(curves["seed"].unique().tolist()))
@@ -107,6 +117,13 @@ def _load_run(folder: Path, cell: dict[str, Any]) -> _Run:
     path = folder / "environment.json"
     environment = json.loads(path.read_text()) if path.is_file() else {}
     return _Run(cell, table, _keyed(curves, cell), _keyed(moments, cell), environment)
+
+
+def check_reaches_the_end(table: pd.DataFrame, name: str, summary: dict[str, Any]) -> None:
+    """Raises ValueError for a table of a finished run that lacks its last rows, as a copy that was cut off does."""
+    last, steps = table["step"].max(), summary.get("steps")
+    if summary["state"] == "finished" and steps is not None and last != steps:
+        raise ValueError(f"{name} ends at step {last} of {steps}: copy it whole, or run it again")
 
 
 def _keyed(table: pd.DataFrame, cell: dict[str, Any]) -> pd.DataFrame:

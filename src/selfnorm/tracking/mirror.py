@@ -104,11 +104,10 @@ class Mirror:
 def _init(job: config.Job, folder: Path, environment: Mapping[str, Any], mode: Mode, run_id: str) -> Any:
     import wandb
 
-    by_agent = "WANDB_SWEEP_ID" in os.environ  # the agent of a W&B sweep chose project and run
     return wandb.init(
-        project=None if by_agent else job.logger.project,
-        entity=None if by_agent else job.logger.entity,
-        id=None if by_agent else run_id,
+        project=job.logger.project,  # under the agent of a W&B sweep, its project, entity and id count
+        entity=job.logger.entity,
+        id=run_id,
         resume="allow" if mode == "online" else None,
         name=cell_name(job),
         group=job.tag,

@@ -102,6 +102,7 @@ def run_job(job: config.Job, *, wait: bool = False) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     with claim(folder, wait=wait):
         if job.is_finished and not job.overwrite:
+            (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run that was killed just before it went
             print(f"finished already, not trained again (overwrite=true does): {folder}", file=sys.stderr)
             return json.loads((folder / "summary.json").read_text())
         if job.overwrite:

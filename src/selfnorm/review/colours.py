@@ -1,0 +1,35 @@
+"""Colours and dashes of the lines: those of the printed Figure 1, and lighter ones on a dark page.
+
+In: networks and depths. Out: CSS colours and plotly's names of dashes.
+"""
+
+from collections.abc import Sequence
+
+from matplotlib.colors import to_hex
+
+from selfnorm.analysis.figures.style import shade
+
+DASHES = ("solid", "dash", "dot", "dashdot")
+# Okabe and Ito's colours that are neither red nor blue, light page and dark page
+_OTHERS = (
+    ("#007a5a", "#3fc79f"),
+    ("#b07700", "#e8b13c"),
+    ("#8f4a7d", "#d99bc6"),
+    ("#5c5c5c", "#b5b5b5"),
+    ("#6b6100", "#d8ce4a"),
+    ("#0b7285", "#5cc8dc"),
+)
+_DARK = {"SNN": ("#ffc2a8", "#ff8c6b", "#ff5a4d"), "BN": ("#bcdcf5", "#7fb8ea", "#4a90e2")}
+
+
+def line_style(network: str, networks: Sequence[str], depth: int, depths: Sequence[int]) -> dict[str, str]:
+    """colour, dark (the colour on a dark page) and dash of a network at a depth; deeper is stronger."""
+    rank = sorted(depths).index(depth)
+    dash = DASHES[rank % len(DASHES)]
+    if network in _DARK:
+        shades = _DARK[network]
+        position = len(shades) - 1 if len(depths) == 1 else round(rank * (len(shades) - 1) / (len(depths) - 1))
+        return {"colour": to_hex(shade(network, rank, len(depths))), "dark": shades[position], "dash": dash}
+    others = [name for name in networks if name not in _DARK]
+    colour, dark = _OTHERS[others.index(network) % len(_OTHERS)]
+    return {"colour": colour, "dark": dark, "dash": dash}

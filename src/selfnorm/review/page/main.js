@@ -1,0 +1,74 @@
+// Which view is shown, after the address's hash, and following the runs: the overview is asked for again and again,
+// and a view is filled anew when something in it changed.
+"use strict";
+
+const EVERY = 2000; // ms between questions; the server answers 204 while nothing has changed
+const views = { runs: overviewView, figure: figureView, run: runView, compare: compareView };
+const main = document.getElementById("main"), status = document.getElementById("status");
+let current = null;
+
+function say(text, bad = false) {
+  if (status.textContent !== text) status.textContent = text;
+  status.classList.toggle("bad", bad);
+}
+
+// Filling anew replaces elements: the focus goes to the one that has taken the place.
+async function keepingFocus(work) {
+  const before = document.activeElement, key = before?.dataset?.key, href = before?.getAttribute?.("href");
+  await work();
+  if (!before || before.isConnected) return;
+  const same = (element) => (key ? element.dataset.key === key : href && element.getAttribute("href") === href);
+  [...main.querySelectorAll("[data-key], a[href]")].find(same)?.focus({ preventScroll: true });
+}
+
+async function show() {
+  const [name, query] = location.hash.slice(1).split("?");
+  const view = views[name] ?? overviewView, moved = view !== current;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (views[link.hash.slice(1)] === view) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (moved) { main.replaceChildren(view.element); current = view; window.scrollTo(0, 0); }
+  await guarded(async () => {
+    if (view !== overviewView) await source.charts();
+    await view.show(new URLSearchParams(query ?? ""));
+  });
+}
+
+async function guarded(work) {
+  try { await work(); return true; } catch (error) { say(`could not show this: ${error.message}`, true); return false; }
+}
+
+function describe() {
+  const { runs, problems, live, root } = state.overview;
+  const running = runs.filter((row) => row.state === "running").length;
+  const others = problems.length ? `, ${problems.length} not shown` : "";
+  document.getElementById("root").textContent = root;
+  say(live ? `${runs.length} runs, ${running} running${others} · live` : `${runs.length} runs${others} · a copy`);
+}
+
+async function follow() {
+  try {
+    const next = await source.overview(state.overview.version ?? "");
+    if (next) {
+      state.overview = next;
+      describe();
+      await keepingFocus(() => current.update());
+    } else if (status.classList.contains("bad")) describe();
+  } catch (error) { say(`not live: ${error.message}`, true); }
+  setTimeout(follow, document.hidden ? 5 * EVERY : EVERY);
+}
+
+async function start() {
+  try {
+    state.overview = await source.overview("");
+    describe();
+  } catch (error) { say(`could not load: ${error.message}`, true); }
+  window.addEventListener("hashchange", show);
+  await show();
+  document.documentElement.dataset.ready = "yes";
+  if (source.file) setTimeout(follow, EVERY);
+}
+
+document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
+start();

@@ -1,0 +1,107 @@
+"""One run folder as the tables of selfnorm.analysis; the moments are left where they are, since they are large.
+
+In: a Folder. Out: a `Reading`. Raises ValueError, in words for people, for a run that did not get far or is corrupt.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from selfnorm.analysis.coordinates import coordinates
+from selfnorm.analysis.results import (
+    CURVE_COLUMNS,
+    MOMENT_KEYS,
+    SEED_COLUMNS,
+    Tables,
+    join_coordinates,
+    typed_cells,
+)
+from selfnorm.analysis.runs import read_whole_lines
+from selfnorm.review.folders import Folder
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A run: its coordinates with state, seconds and seeds (`cell`), its files, and its curves (None before any)."""
+
+    cell: dict[str, Any]
+    config: dict[str, Any]
+    summary: dict[str, Any]
+    environment: dict[str, Any]
+    seeds: pd.DataFrame
+    curves: pd.DataFrame | None
+
+    @property
+    def tables(self) -> Tables:
+        return as_tables([self])
+
+
+def read_run(folder: Folder) -> Reading:
+    """Read everything but the moments. Raises ValueError naming the file at fault and the next step."""
+    for needed in ("config.yaml", "summary.json"):
+        if needed not in folder.files:
+            raise ValueError(f"no {needed}: the run did not get that far, run it again")
+    config, summary = _yaml(folder.path / "config.yaml"), _json(folder.path / "summary.json")
+    try:
+        cell = coordinates(config)
+        seeds = [int(seed) for seed in summary.get("seeds") or config.get("seeds") or []]
+        seconds = float(summary.get("seconds") or 0.0)
+        diverged = {int(seed): int(step) for seed, step in (summary.get("diverged") or {}).items()}
+        accuracy = summary.get("test_accuracy") or {}
+        accuracy = accuracy.get("by_seed", accuracy)
+        rows = [(folder.name, s, diverged.get(s), accuracy.get(str(s))) for s in seeds]
+        table = pd.DataFrame(rows, columns=SEED_COLUMNS)
+        table = table.astype({"diverged_step": "float64", "test_accuracy": "float64"})
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"config.yaml or summary.json is not as a run writes it ({error}): run it again") from error
+    state = str(summary.get("state"))
+    own = {"cell": folder.name, "state": state, "num_seeds": len(seeds), "seconds": seconds}
+    environment = _json(folder.path / "environment.json") if "environment.json" in folder.files else {}
+    return Reading(cell | own, config, summary, environment, table, _curves(folder, state))
+
+
+def as_tables(readings: list[Reading]) -> Tables:
+    """The runs that have curves as the tables of an analysis, without moments."""
+    drawn = [r for r in readings if r.curves is not None]
+    cells = typed_cells(pd.DataFrame([r.cell for r in drawn]))
+    curves = pd.concat({r.cell["cell"]: r.curves for r in drawn}, names=["cell", None]).reset_index("cell")
+    seeds = pd.concat([r.seeds for r in drawn], ignore_index=True)
+    return Tables(cells, seeds, join_coordinates(curves, cells), pd.DataFrame(columns=["cell", *MOMENT_KEYS]))
+
+
+def _curves(folder: Folder, state: str) -> pd.DataFrame | None:
+    path = folder.path / "curves.csv"
+    if state != "finished" and not (path.is_file() and path.read_bytes()[:4096].count(b"\n") > 1):
+        return None  # nothing recorded so far
+    try:
+        return read_whole_lines(path, CURVE_COLUMNS, ["step", "seed", "split"])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"curves.csv is not a table ({error}): run it again") from error
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.load(path.read_bytes(), Loader=_Loader)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ValueError(f"config.yaml cannot be read ({error}): run it again") from error
+    return _mapping(value, path)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (ValueError, OSError, RecursionError) as error:
+        raise ValueError(f"{path.name} cannot be read ({error}): run it again") from error
+    return _mapping(value, path)
+
+
+def _mapping(value: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{path.name} must hold a mapping, not {type(value).__name__}: run it again")
+    return value

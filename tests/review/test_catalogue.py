@@ -1,0 +1,156 @@
+"""What is listed, in which state, with which numbers, and that nothing is read twice."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from analysis.made_runs import config
+from review.conftest import write_broken_folders, write_small_run
+
+from selfnorm.analysis.comparison import describe_cells
+from selfnorm.analysis.runs import load_runs
+from selfnorm.review import row
+from selfnorm.review.catalogue import STORE, Catalogue
+
+
+def only_row(root: Path) -> dict:
+    (found,) = Catalogue(root).overview()["runs"]
+    return found
+
+
+def test_every_folder_is_listed_as_what_it_is_and_the_good_run_still_shows(tmp_path: Path):
+    reasons = write_broken_folders(tmp_path)
+    overview = Catalogue(tmp_path).overview()
+    assert [run["id"] for run in overview["runs"]] == ["good/d4-1"]
+    assert {problem["path"] for problem in overview["problems"]} == set(reasons)
+    for problem in overview["problems"]:
+        assert reasons[problem["path"]] in problem["reason"]
+
+
+def test_an_empty_root_has_no_run_and_no_problem(tmp_path: Path):
+    overview = Catalogue(tmp_path).overview()
+    assert (overview["runs"], overview["problems"]) == ([], [])
+
+
+def test_a_root_that_is_no_folder_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="nothing is not a folder: give the root of the runs"):
+        Catalogue(tmp_path / "nothing").overview()
+
+
+def test_a_run_without_curves_is_listed_without_numbers(tmp_path: Path):
+    folder = write_small_run(tmp_path / "d4-1", state="running")
+    (folder / "curves.csv").write_text("step,epoch,seed,split,loss,accuracy\n0,0,0,tra")
+    found = only_row(tmp_path)
+    assert (found["state"], found["error"], found["step"]) == ("crashed", None, None)
+
+
+def test_running_means_that_a_process_holds_the_lock(tmp_path: Path):
+    folder = write_small_run(tmp_path / "d4-1", state="running")
+    catalogue = Catalogue(tmp_path)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        first = catalogue.overview()
+        assert first["runs"][0]["state"] == "running"
+    second = catalogue.overview()  # as after a kill: nothing was written, the lock is free
+    assert second["runs"][0]["state"] == "crashed"
+    assert second["version"] != first["version"]  # so that an open page hears of it
+
+
+@pytest.mark.parametrize("state", ["finished", "diverged", "interrupted", "failed"])
+def test_other_states_are_those_the_run_wrote(tmp_path: Path, state: str):
+    write_small_run(tmp_path / "d4-1", state=state)
+    assert only_row(tmp_path)["state"] == state
+
+
+def test_error_is_mean_and_sd_over_seeds_at_the_last_step_that_all_have_reached(tmp_path: Path):
+    folder = write_small_run(tmp_path / "d4-1", seeds=3)
+    curves = pd.read_csv(folder / "curves.csv")
+    ahead = curves[(curves["seed"] == 1) & (curves["step"] == curves["step"].max())].assign(step=10**6, loss=9.0)
+    pd.concat([curves, ahead]).to_csv(folder / "curves.csv", index=False)
+    last = [float(curves[(curves["seed"] == s) & (curves["split"] == "train")]["loss"].iloc[-1]) for s in range(3)]
+    mean = sum(last) / 3
+    sd = (sum((x - mean) ** 2 for x in last) / 2) ** 0.5
+    found = only_row(tmp_path)
+    assert found["step"] == curves["step"].max()
+    assert (found["error"], found["error_sd"]) == pytest.approx((mean, sd), rel=1e-4)  # five digits are kept
+
+
+def test_a_seed_that_diverged_is_counted_and_not_averaged_in(tmp_path: Path):
+    folder = write_small_run(tmp_path / "d4-1", seeds=3)
+    curves = pd.read_csv(folder / "curves.csv")
+    curves.loc[(curves["seed"] == 2) & (curves["step"] > 500), "loss"] = np.nan
+    curves.to_csv(folder / "curves.csv", index=False)
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps(summary | {"diverged": {"2": 546}}))
+    last = curves[(curves["step"] == curves["step"].max()) & (curves["split"] == "train")]["loss"].iloc[:2]
+    found = only_row(tmp_path)
+    assert (found["n"], found["diverged"], found["error_n"]) == (3, 1, 2)
+    assert found["error"] == pytest.approx(last.mean(), rel=1e-4)
+
+
+def test_statistics_of_a_row_are_those_of_the_report(figure1_root: Path):
+    described = describe_cells(load_runs(figure1_root)).set_index("cell")
+    rows = Catalogue(figure1_root).overview()["runs"]
+    assert len(rows) == len(described) == 6
+    for found in rows:
+        for key in ("fluctuation", "fluctuation_low", "fluctuation_high", "final_error", "test_error_high"):
+            assert found[key] == described.loc[found["id"], key]
+
+
+def test_only_a_changed_run_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("a", "b"):
+        write_small_run(tmp_path / name / "d4-1")
+    Catalogue(tmp_path).overview()
+    read: list[str] = []
+    make_row = row.make_row
+    monkeypatch.setattr(row, "make_row", lambda folder: read.append(folder.name) or make_row(folder))
+    catalogue = Catalogue(tmp_path)  # as after a restart: the rows come from the store
+    catalogue.overview()
+    assert read == []
+    path = tmp_path / "b" / "d4-1" / "summary.json"
+    path.write_text(path.read_text().replace("finished", "interrupted"))
+    states = {run["id"]: run["state"] for run in catalogue.overview()["runs"]}
+    assert (read, states["b/d4-1"]) == (["b/d4-1"], "interrupted")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"code": 1}', '{"code": "other", "rows": {}}', "\x00"])
+def test_a_store_that_cannot_be_used_is_made_anew(tmp_path: Path, content: str):
+    write_small_run(tmp_path / "d4-1")
+    (tmp_path / STORE).write_text(content)
+    assert only_row(tmp_path)["state"] == "finished"
+    assert json.loads((tmp_path / STORE).read_text())["rows"].keys() == {"d4-1"}
+
+
+def test_a_root_that_cannot_be_written_is_listed_all_the_same(tmp_path: Path):
+    write_small_run(tmp_path / "d4-1")
+    (tmp_path / STORE).mkdir()  # in the way of the store, for root too
+    assert only_row(tmp_path)["state"] == "finished"
+    assert sorted(os.listdir(tmp_path)) == [STORE, "d4-1"]
+
+
+def test_links_out_of_the_root_are_not_followed(tmp_path: Path):
+    write_small_run(tmp_path / "elsewhere" / "d4-1")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "link").symlink_to(tmp_path / "elsewhere")
+    assert Catalogue(tmp_path / "runs").overview()["runs"] == []
+
+
+def test_a_thousand_known_runs_are_listed_within_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for number in range(1000):
+        folder = tmp_path / "tag" / f"d8-{number:04}"
+        folder.mkdir(parents=True)
+        for name in ("config.yaml", "curves.csv", "moments.csv", "summary.json", "environment.json"):
+            (folder / name).write_text("x")
+    made = {"state": "running", "tag": "tag", "network": "SNN", "config": config()}
+    monkeypatch.setattr(row, "make_row", lambda folder: made | {"id": folder.name})
+    Catalogue(tmp_path).overview()
+    start = time.process_time()  # not the clock: other tests run beside this one
+    assert len(Catalogue(tmp_path).overview()["runs"]) == 1000
+    assert time.process_time() - start < 1
