@@ -12,7 +12,7 @@ TORCH ?= 2.13.0
 comma := ,
 TAG := figure1-$(SCALE)$(if $(filter-out mnist$(comma)cifar10,$(DATASETS)),-$(subst $(comma),-,$(DATASETS)))
 
-.PHONY: help setup figure1 results theory benchmark review dashboard train test test-slow test-network lint lock clean
+.PHONY: help setup figure1 results theory benchmark review dashboard train test test-slow soak test-network lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +49,10 @@ test: $(READY)  ## the tests: about two minutes, no network
 	$(RUN) -m pytest $(ARGS)
 
 test-slow: $(READY)  ## whole jobs in processes of their own
-	$(RUN) -m pytest -m "slow and not network" $(ARGS)
+	$(RUN) -m pytest -m "slow and not network and not soak" $(ARGS)
+
+soak: $(READY)  ## 200 random kills and every other hardening test, counted in docs/hardening.md
+	$(RUN) -m pytest tests/hardening tests/data -m "not network" --record docs/hardening.md $(ARGS)
 
 test-network: $(READY)  ## what needs the internet or a package registry
 	$(RUN) -m pytest -m network $(ARGS)

@@ -26,8 +26,7 @@ PROMISED = {
 }
 HEAD = """# What was tried to break it
 
-Written by the tests themselves: `make soak`, or for a part of it
-`pytest tests/hardening -m "not network" --record docs/hardening.md`. Each row counts attempts of tests that passed.
+Written by the tests themselves with `make soak`. Each row counts attempts of tests that passed.
 """
 Row = tuple[str, str, str]  # category, what was tried, what happened
 Tried = Callable[..., None]

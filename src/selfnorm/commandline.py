@@ -31,8 +31,14 @@ class Parser(argparse.ArgumentParser):
 
 def refuse(program: str, problem: object) -> int:
     """Names a mistake in one line on stderr; returns the exit code for it."""
-    print(f"{program}: {' '.join(str(problem).split())}", file=sys.stderr)
+    print(f"{program}: {one_line(problem, longest=2000)}", file=sys.stderr)
     return 2
+
+
+def one_line(said: object, *, longest: int = 600) -> str:
+    """What a file or a command line holds may be anything: a terminal gets one line of it, and no escape sequences."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(said).split()))
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def folder(text: str) -> Path:

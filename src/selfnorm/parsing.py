@@ -11,10 +11,10 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from selfnorm.commandline import one_line
 from selfnorm.config import ConfigError, Job
 
 LONGEST_VALUE = 120
-LONGEST_LINE = 600  # characters: all legal keys are named in less
 
 
 def unknown_key(name: str) -> str:
@@ -36,7 +36,7 @@ def in_words(error: Exception) -> str:
         text = f"{override or repr(override)}: {text}"
     if unknown := re.match(r"Could not override '([\w.]+)'\. To append", text):
         text = unknown_key(unknown[1])
-    return _one_line(text)
+    return one_line(text)
 
 
 def parse_job(config: dict[str, Any]) -> Job:
@@ -44,13 +44,7 @@ def parse_job(config: dict[str, Any]) -> Job:
     try:
         return Job.model_validate(config)
     except ValidationError as error:
-        raise ConfigError(_one_line("; ".join(_sentence(fault, config) for fault in error.errors()))) from None
-
-
-def _one_line(text: str) -> str:
-    """What a file or a command line holds may be anything: a terminal gets one line of it, and no escape sequences."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
-    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 3]}..."
+        raise ConfigError(one_line("; ".join(_sentence(fault, config) for fault in error.errors()))) from None
 
 
 def _sentence(fault: Any, config: dict[str, Any]) -> str:

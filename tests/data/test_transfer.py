@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from hardening_record import Tried
 from stand_ins import LoopbackServer, send
 
 from selfnorm.data import transfer
@@ -97,15 +98,16 @@ def test_transfer_that_crawls_is_ended(server: LoopbackServer, tmp_path: Path, m
 
 
 def test_plain_http_is_refused_before_anything_is_asked(
-    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: Tried
 ) -> None:
     monkeypatch.setattr(transfer, "TLS_SCHEMES", ("https",))
     with pytest.raises(SourceFailed, match="is not https"):
         download(server.url + "file", tmp_path / "file", most_bytes=10)
     assert server.requests == []
+    tried("Security", "download over plain http", "refused before anything is asked")
 
 
-def test_redirect_to_another_scheme_is_not_followed(server: LoopbackServer, tmp_path: Path) -> None:
+def test_redirect_to_another_scheme_is_not_followed(server: LoopbackServer, tmp_path: Path, tried: Tried) -> None:
     # The loopback stands for the secure scheme here, so https is the foreign one.
     def redirect(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(302)
@@ -117,6 +119,7 @@ def test_redirect_to_another_scheme_is_not_followed(server: LoopbackServer, tmp_
     with pytest.raises(SourceFailed, match="other is not http"):
         download(server.url + "file", tmp_path / "file", most_bytes=10)
     assert server.requests == ["/file"]
+    tried("Security", "download redirected to another scheme", "not followed")
 
 
 def test_server_that_does_not_speak_tls_is_reported(

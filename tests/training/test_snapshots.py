@@ -19,6 +19,7 @@ from selfnorm.analysis.prediction_report import read_table
 from selfnorm.data.splits import load_splits
 from selfnorm.networks.export import extract_replica, load_run
 from selfnorm.networks.mlp import ReplicaMLP
+from selfnorm.theory.moment_map import layer_map
 from selfnorm.theory.overlay import Inputs, Network, overlay
 from selfnorm.training.job import run_job
 from selfnorm.training.snapshots import RecordedRun, as_arrays
@@ -122,6 +123,17 @@ def test_arrays_have_the_networks_activation(overrides: tuple[str, ...], make_jo
     z = torch.linspace(-4, 4, 81)
     (f,) = as_arrays(network, 1).activations
     np.testing.assert_allclose(f(z.double().numpy()), extract_replica(network, 1)[1](z).detach().numpy(), atol=1e-6)
+
+
+def test_a_selu_trained_from_the_configuration_has_the_fixed_point_that_was_asked_for(make_job: Make) -> None:
+    mu, nu = -0.1, 2.0
+    job = make_job("model.depth=2", f"activation.fixed_point=[{mu},{nu}]")
+    run_job(job)
+    trained = [snapshot.network for snapshot in RecordedRun(job.folder).snapshots() if snapshot.trained]
+    for f in (f for network in trained for f in network.activations):
+        # random weights: over its units a pre-activation is N(0, nu + mu^2)
+        found = layer_map(f, 0.0, nu + mu**2)
+        assert (float(found[0]), float(found[1])) == pytest.approx((mu, nu), rel=1e-10)
 
 
 @pytest.mark.parametrize("choice", ["alpha", "standard"])

@@ -22,6 +22,7 @@ from selfnorm.analysis.results import (
     join_coordinates,
     typed_cells,
 )
+from selfnorm.commandline import one_line
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -56,9 +57,9 @@ def load_runs(root: Path, tags: tuple[str, ...] = ()) -> Tables:
             if not tags or cell["tag"] in tags:
                 runs.append(_load_run(folder, cell))
         except (ValueError, OSError, yaml.YAMLError, pd.errors.ParserError) as error:
-            skipped.append({"path": name, "reason": " ".join(str(error).split())})
+            skipped.append({"path": name, "reason": one_line(error)})
         except (TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:  # edited by hand
-            reason = f"its files are not as a run writes them ({' '.join(str(error).split())}): run it again"
+            reason = f"its files are not as a run writes them ({one_line(error)}): run it again"
             skipped.append({"path": name, "reason": reason})
     if not runs:
         raise ValueError(_nothing_found(root, tags, seen_tags, skipped))

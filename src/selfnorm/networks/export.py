@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from selfnorm import config
+from selfnorm.commandline import one_line
 from selfnorm.networks.activations import LearnedSelu, Selu
 from selfnorm.networks.layers import ReplicaLinear
 from selfnorm.networks.mlp import HiddenLayer, ReplicaMLP
@@ -56,12 +57,14 @@ def load_run(folder: Path) -> tuple[config.Job, ReplicaMLP, dict[str, Tensor]]:
     try:
         job = parse_job(yaml.safe_load((folder / "config.yaml").read_text()))
         state = load_file(folder / "network.safetensors")
-    except (OSError, SafetensorError, yaml.YAMLError, config.ConfigError) as error:
-        raise ValueError(f"{folder} holds no finished run ({' '.join(str(error).split())})") from None
-    standardization = {name: state.pop(name) for name in ("input_mean_F", "input_std_F")}
-    num_features = state["hidden.0.linear.weight_RIO"].shape[1]
-    network = ReplicaMLP(job, num_features, num_classes=state["output.weight_RIO"].shape[2])
-    network.load_state_dict(state)
+        standardization = {name: state.pop(name) for name in ("input_mean_F", "input_std_F")}
+        num_features = state["hidden.0.linear.weight_RIO"].shape[1]
+        network = ReplicaMLP(job, num_features, num_classes=state["output.weight_RIO"].shape[2])
+        network.load_state_dict(state)
+    except KeyError as error:
+        raise ValueError(f"{folder} holds no finished run (network.safetensors lacks {error})") from None
+    except (ValueError, OSError, LookupError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
+        raise ValueError(f"{folder} holds no finished run ({one_line(error, longest=300)})") from None
     return job, network.eval(), standardization
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,16 @@ class BesideTheOld(TorchCheckpointIO):
         write_atomically(Path(path), content.getbuffer())
 
 
-def checked(path: Path, job: config.Job) -> Path:
+def checked(path: Path, job: config.Job, module: pl.LightningModule) -> Path:
     """The path of a checkpoint that `job` can go on from; raises CheckpointRefused with what is wrong."""
     try:
+        with zipfile.ZipFile(path) as parts:
+            if (damaged := parts.testzip()) is not None:  # torch writes checksums and does not look at them
+                raise ValueError(f"{damaged} in it is damaged")
         state = torch.load(path, weights_only=True, map_location="meta")
         theirs = dict(_flat(state["callbacks"][Checkpointer.__qualname__]["identity"]))
+        shapes = {name: weight.shape for name, weight in state["state_dict"].items()}
+        whole = {"optimizer_states", "loops"} <= state.keys()
     except Exception as error:  # a damaged file fails in many ways
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         raise CheckpointRefused(f"{path} cannot be read ({reason}); delete it to start this run afresh") from None
@@ -72,6 +78,8 @@ def checked(path: Path, job: config.Job) -> Path:
             f"{path} is of another configuration ({'; '.join(differ[:5])}{'; ...' if len(differ) > 5 else ''}); "
             "delete it to start this run afresh"
         )
+    if not whole or shapes != {name: weight.shape for name, weight in module.state_dict().items()}:
+        raise CheckpointRefused(f"{path} lacks a part of this run's state; delete it to start this run afresh")
     return path
 
 

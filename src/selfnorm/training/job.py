@@ -155,7 +155,7 @@ def _train(job: config.Job, folder: Path, mirror: Mirror) -> dict[str, Any]:
     trainer = make_trainer(job, callbacks)
     datamodule = ReplicaDataModule(splits, seeds=job.seeds, batch_size=job.training.batch_size)
     going_on = checkpoint.exists() and not job.overwrite  # rank 0 may still be clearing the folder
-    resumed = checked(checkpoint, job) if going_on else None
+    resumed = checked(checkpoint, job, module) if going_on else None
     trainer.fit(module, datamodule=datamodule, ckpt_path=resumed, weights_only=True)  # nothing in it may execute
     if trainer.is_global_zero:
         weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}

@@ -104,9 +104,10 @@ class Recorder(pl.Callback):
             self.moments.append(moment_rows)
             self.mirror.log(at, curve_rows, moment_rows)
         if len(self.diverged) == len(self.job.seeds):
+            smaller = f"try a smaller optimizer.lr than {self.job.optimizer.lr:g}"
             raise AllSeedsDiverged(
                 f"every seed diverged (training error not finite) by step {trainer.global_step}; "
-                f"try a smaller optimizer.lr than {self.job.optimizer.lr:g}"
+                f"{smaller if trainer.global_step else 'look at the data, nothing was learned yet'}"
             )
 
     def _mark_diverged(self, loss_R: Tensor, step: int) -> None:
