@@ -13,9 +13,14 @@ ROOT = Path(__file__).parents[1]
 
 def compose_job(*overrides: str) -> config.Job:
     """The job that `python train.py <overrides>` would run."""
+    return parse_job(composed(*overrides))
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    """What Hydra hands to the schema: what nobody asked for is null."""
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        composed: Any = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
-    return parse_job(composed)
+        found: Any = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
+    return found

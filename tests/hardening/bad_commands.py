@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-from composed import ROOT, compose_job
+from composed import ROOT, composed
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from selfnorm.config import ConfigError
 from selfnorm.parsing import parse_job
@@ -66,7 +66,7 @@ def _beside_good(line: Line, draw: random.Random) -> Line:
 
 @cache
 def base() -> dict[str, Any]:
-    return compose_job("dataset=digits", "scale=smoke").model_dump(by_alias=True)
+    return composed("dataset=digits", "scale=smoke")
 
 
 def _leaves() -> list[str]:
@@ -96,7 +96,9 @@ def _is_refused(key: str, value: Any) -> bool:
 
 @cache
 def _bad_values(key: str) -> tuple[str, ...]:
-    return tuple(text for text in VALUES if _is_refused(key, yaml.safe_load(text)))
+    parser = OverridesParser.create()
+    values = {text: parser.parse_override(f"{key}={text}").value() for text in VALUES}
+    return tuple(text for text, value in values.items() if _is_refused(key, value))
 
 
 def _bad_value(draw: random.Random) -> Line:
