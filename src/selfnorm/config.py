@@ -151,6 +151,17 @@ class Trainer(Part):
     num_nodes: Count = 1
     strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
+    shard: Literal["batch", "seeds"] = "batch"
+
+    @model_validator(mode="after")
+    def _seeds_need_no_communication(self) -> Trainer:
+        if self.shard == "seeds" and (self.strategy != "auto" or self.num_nodes > 1):
+            raise ValueError("trainer.shard=seeds is for the devices of one machine: use it with trainer=cpu or gpu")
+        if self.shard == "batch" and self.strategy == "auto" and self.devices not in (1, "auto"):
+            raise ValueError(
+                f"trainer.devices={self.devices} with trainer={self.name}: add trainer.shard=seeds, or use trainer=ddp"
+            )
+        return self
 
 
 class Logger(Part):
@@ -228,7 +239,7 @@ class Job(Part):
                 f"recording.errors_per_epoch={self.recording.errors_per_epoch}: an epoch has {batches} batches here; "
                 "use a divisor of that, so that the curve is evenly spaced"
             )
-        if isinstance(self.trainer.devices, int):
+        if isinstance(self.trainer.devices, int) and self.trainer.shard == "batch":
             processes = self.trainer.devices * self.trainer.num_nodes
             if self.training.batch_size % processes:
                 raise ValueError(

@@ -243,3 +243,11 @@ def test_a_table_cut_back_drops_later_rows_and_half_rows(tmp_path: Path) -> None
         file.write("7,0.1")
     table.cut_back(16)
     assert table.path.read_text() == f"step,loss\n0,{1 / 3!r}\n8,nan\n"
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_single_seed_is_a_run_like_any_other(make_job: Make, depth: int) -> None:
+    alone = run_job(make_job("seeds=[5]", f"model.depth={depth}"))
+    among = run_job(make_job("seeds=[2,5]", f"model.depth={depth}"))
+    assert alone["train_loss"]["n"] == 1
+    assert alone["train_loss"]["by_seed"]["5"] == pytest.approx(among["train_loss"]["by_seed"]["5"], rel=1e-5)

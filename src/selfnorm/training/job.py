@@ -37,6 +37,7 @@ from selfnorm.training.memory import keep_freed_memory
 from selfnorm.training.module import ReplicaClassifier
 from selfnorm.training.preemption import Preemption, scheduler
 from selfnorm.training.recording import AllSeedsDiverged, Recorder
+from selfnorm.training.shards import PARTS, train_shards
 from selfnorm.training.summary import in_one_sentence, summarize
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,11 @@ def _train_and_record(job: config.Job, folder: Path) -> dict[str, Any]:
     mirror = Mirror(job, folder, environment)
     summary: dict[str, Any] = {"state": "failed", "seeds": job.seeds}
     try:
-        summary = _train(job, folder, mirror)
+        if job.trainer.shard == "seeds":
+            summary = train_shards(job, folder)
+            mirror.catch_up()
+        else:
+            summary = _train(job, folder, mirror)
     except AllSeedsDiverged as error:
         summary = {"state": "diverged", "seeds": job.seeds, "reason": str(error)}
         raise
@@ -138,6 +143,7 @@ def _train_and_record(job: config.Job, folder: Path) -> dict[str, Any]:
         write_json(folder / "summary.json", summary)
         mirror.finish(summary, exit_code=0 if summary["state"] == "finished" else 1)
     (folder / CHECKPOINT).unlink(missing_ok=True)  # not before the summary: a run killed in between resumes here
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
     print(f"{in_one_sentence(job, summary)}\n{folder}", file=sys.stderr)
     return summary
 

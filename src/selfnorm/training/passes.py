@@ -54,7 +54,8 @@ def _error(module: ReplicaClassifier, split: Split, *, group: int | None) -> Err
                 phase = Phase(group, masks=_masks(module, Purpose.ERROR_DROPOUT, start))
             logits_RBC = module.network(x_RBF, phase)
             metric.update(cross_entropy(logits_RBC, y_RB), logits_RBC, y_RB)
-    return metric.compute()
+    # torchmetrics makes scalars of results with one element, which those of a single seed are
+    return Error(*(values_R.view(len(seeds)) for values_R in metric.compute()))
 
 
 def layer_moments(module: ReplicaClassifier, split: Split) -> dict[str, Tensor]:
@@ -79,7 +80,8 @@ def layer_moments(module: ReplicaClassifier, split: Split) -> dict[str, Tensor]:
             gradients = torch.autograd.grad(loss, [trace.z_RBF for trace in traces])
         detached = [LayerTrace(*(tensor.detach() for tensor in trace)) for trace in traces]
         metric.update(detached, slopes, gradients)
-    return metric.compute() | network.learned_constants
+    shape = (len(job.seeds), job.model.depth)  # see _error
+    return {name: values_RL.view(shape) for name, values_RL in metric.compute().items()} | network.learned_constants
 
 
 def _slope(trace: LayerTrace) -> Tensor:

@@ -21,14 +21,20 @@ def summarize(job: config.Job, recorder: Recorder, *, steps: int) -> dict[str, A
     summary["diverged"] = {str(seed): step for seed, step in recorder.diverged.items()}
     for split, error in recorder.latest.items():
         for quantity, values in (("loss", error.loss_R.tolist()), ("accuracy", error.accuracy_R.tolist())):
-            finite = [value for value in values if math.isfinite(value)]
-            summary[f"{split}_{quantity}"] = {
-                "mean": fmean(finite) if finite else None,
-                "sd": stdev(finite) if len(finite) > 1 else None,
-                "n": len(finite),
-                "by_seed": {str(s): v if math.isfinite(v) else None for s, v in zip(job.seeds, values, strict=True)},
-            }
+            by_seed = {str(s): v if math.isfinite(v) else None for s, v in zip(job.seeds, values, strict=True)}
+            summary[f"{split}_{quantity}"] = over_seeds(by_seed)
     return summary
+
+
+def over_seeds(by_seed: dict[str, float | None]) -> dict[str, Any]:
+    """Mean, standard deviation and n of the seeds that stayed finite, beside all of them."""
+    finite = [value for value in by_seed.values() if value is not None]
+    return {
+        "mean": fmean(finite) if finite else None,
+        "sd": stdev(finite) if len(finite) > 1 else None,
+        "n": len(finite),
+        "by_seed": by_seed,
+    }
 
 
 def in_one_sentence(job: config.Job, summary: dict[str, Any]) -> str:
