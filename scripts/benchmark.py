@@ -38,9 +38,9 @@ def main() -> int:
         return refuse(parser.prog, f"--cell {options.cell!r} is in none of the names: {names}")
     start = TINY_START if options.tiny else START
     found = measure(cells, start, rounds=options.rounds, device=options.device, data_dir=options.data)
-    arguments = [
-        f"--{name} {getattr(options, name)}" for name in ("device", "rounds", "cell") if getattr(options, name)
-    ]
+    given = {"device": "cpu", "rounds": 5, "cell": ""}
+    said = {name: getattr(options, name) for name in given}
+    arguments = [f"--{name} {value}" for name, value in said.items() if value != given[name]]
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "benchmark.json").write_text(json.dumps(found, indent=1) + "\n")
     text = page(found, " ".join(["python scripts/benchmark.py", *arguments]))

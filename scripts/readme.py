@@ -1,8 +1,10 @@
 """Put the committed results into README.md: `python scripts/readme.py` (part of `make results`)."""
 
+import json
 from pathlib import Path
 
-from selfnorm.analysis.readme import with_results
+from selfnorm.analysis.readme import between, with_results
+from selfnorm.benchmark.report import short_table
 from selfnorm.commandline import Parser
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +21,9 @@ TITLES = {
 
 def with_committed_results(text: str) -> str:
     folders = {title: ROOT / "docs/results" / name for name, title in TITLES.items()}
-    return with_results(text, {title: path for title, path in folders.items() if (path / "cells.csv").exists()})
+    text = with_results(text, {title: path for title, path in folders.items() if (path / "cells.csv").exists()})
+    measured = json.loads((ROOT / "docs/benchmark.json").read_text())
+    return between(text, "benchmark: begin (make results)", "benchmark: end", short_table(measured))
 
 
 def main() -> None:

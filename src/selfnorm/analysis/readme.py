@@ -14,7 +14,6 @@ from selfnorm.analysis.report_text import interval_text
 from selfnorm.analysis.statistics import FLUCTUATION, SPEED
 from selfnorm.analysis.targets import own_best_summary
 
-BEGIN, END = "<!-- results: begin (make results) -->", "<!-- results: end -->"
 _HEADS = {FLUCTUATION: "fluctuation, BN / SNN", SPEED: "updates to the same error, BN / SNN"}
 
 
@@ -62,9 +61,15 @@ def with_results(readme: str, sections: dict[str, Path]) -> str:
 
     Raises ValueError if the markers are not there.
     """
-    head, begin, rest = readme.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the README has no {BEGIN} ... {END}: put the two markers where the table belongs")
     tables = [f"{title}\n\n{section(folder)}" for title, folder in sections.items()]
-    return f"{head}{BEGIN}\n" + "\n".join(tables) + f"{END}{tail}"
+    return between(readme, "results: begin (make results)", "results: end", "\n".join(tables))
+
+
+def between(readme: str, begin: str, end: str, text: str) -> str:
+    """The README with `text` between two comments. Raises ValueError if they are not there."""
+    begin, end = f"<!-- {begin} -->", f"<!-- {end} -->"
+    head, found_begin, rest = readme.partition(begin)
+    _, found_end, tail = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"the README has no {begin} ... {end}: put the two markers where the table belongs")
+    return f"{head}{begin}\n{text}{end}{tail}"

@@ -9,6 +9,13 @@ from typing import Any
 from selfnorm import config
 from selfnorm.parsing import parse_job
 
+# What is compared
+JOB = "this pipeline, whole job"
+STEPS = "this pipeline, steps alone"
+FP32, BF16 = "plain PyTorch, fp32", "plain PyTorch, bf16"
+LIGHTNING = "Lightning as usual, fp32"
+LIMIT = "matrix products alone"
+
 CONF = Path(__file__).parents[3] / "conf"
 
 

@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from selfnorm import config
-from selfnorm.benchmark.cells import Cell, compose_job
+from selfnorm.benchmark.cells import BF16, FP32, JOB, LIGHTNING, LIMIT, STEPS, Cell, compose_job
 from selfnorm.benchmark.contenders import (
     Work,
     lightning_as_usual,
@@ -28,12 +28,6 @@ from selfnorm.benchmark.start import start_and_memory
 from selfnorm.benchmark.whole_job import parts, shares, time_job
 from selfnorm.data.splits import Splits, load_splits
 from selfnorm.training.memory import keep_freed_memory
-
-JOB = "this pipeline, whole job"
-STEPS = "this pipeline, steps alone"
-FP32, BF16 = "plain PyTorch, fp32", "plain PyTorch, bf16"
-LIGHTNING = "Lightning as usual, fp32"
-LIMIT = "matrix products alone"
 
 
 class Spread(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from selfnorm.analysis.markup import markdown_table
-from selfnorm.benchmark.measuring import BF16, FP32, JOB, LIGHTNING, LIMIT, STEPS
+from selfnorm.benchmark.cells import BF16, FP32, JOB, LIGHTNING, LIMIT, STEPS
 
 PARTS = {
     "around": "Lightning, W&B, bar, checkpoints",
@@ -48,6 +48,20 @@ Shares of the whole job; the first column is what its steps cost beyond those of
 {start["seconds_to_first_step"]:.1f} s to the first step (median of {start["times"]}); {memory}.
 Parameters, gradients, data and one batch's activations are {start["floor_mib"]:.0f} MiB.
 """
+
+
+def short_table(found: dict[str, Any]) -> str:
+    """For the README: how much faster than what a user would write, and how near the limit."""
+    rows = [
+        _heading(cell)
+        | {
+            "steps, against plain PyTorch": _text(cell["steps_faster_than"][FP32]),
+            "whole job, against Lightning as usual": _text(cell["job_faster_than"][LIGHTNING]),
+            "steps, of the products alone": _percent(cell["of_limit"][STEPS]),
+        }
+        for cell in found["cells"]
+    ]
+    return markdown_table(pd.DataFrame(rows))
 
 
 def _times(cells: list[dict[str, Any]]) -> pd.DataFrame:

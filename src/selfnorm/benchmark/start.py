@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,10 @@ from selfnorm.data.catalogue import NUM_CLASSES
 from selfnorm.training.sweep import NUM_INPUTS
 
 ROOT = Path(__file__).parents[3]
-IMPORTS = "import torch, pytorch_lightning, torchmetrics, wandb, pandas, selfnorm.training.job"
+IMPORTS = (
+    "import torch, pytorch_lightning, torchmetrics, wandb, pandas, selfnorm.training.job, "
+    "matplotlib.pyplot, selfnorm.analysis.figures.one_run, selfnorm.review.expected"
+)
 
 
 def start_and_memory(overrides: tuple[str, ...], device: str, *, data_dir: Path, times: int = 3) -> dict[str, Any]:
@@ -61,12 +63,25 @@ def _watch(command: list[str], folder: Path | None) -> tuple[float, float]:
     """Seconds until a curve below `folder` has a row, and peak memory in MiB. RuntimeError if the process fails."""
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    first = None
-    while folder is not None and first is None and process.poll() is None:
-        if any(path.read_bytes().count(b"\n") > 1 for path in folder.rglob("curves.csv")):
+    first, peak = None, 0.0
+    while process.poll() is None:
+        peak = max(peak, _peak_mib(process.pid))
+        if folder is not None and first is None and any(_has_row(path) for path in folder.rglob("curves.csv")):
             first = time.perf_counter() - start
         time.sleep(0.01)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed; run it to see why")
-    return first or 0.0, usage.ru_maxrss / 1024
+    return first or 0.0, peak
+
+
+def _has_row(curves: Path) -> bool:
+    return curves.read_bytes().count(b"\n") > 1
+
+
+def _peak_mib(pid: int) -> float:
+    """The kernel's own mark; that of `wait4` begins at what this process holds, from which the other was forked."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
