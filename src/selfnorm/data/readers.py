@@ -17,22 +17,22 @@ from selfnorm.data.catalogue import CIFAR_RECORD_BYTES, NUM_CLASSES, CorruptFile
 UInt8 = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
 SHEET_WIDTH, SHEET_HEIGHT = 32 * 32, 10_000  # pixels: one CIFAR image per row
+ALL = slice(None)
 MAX_LABELS_BYTES = 1 << 20  # 50 000 labels as JSON are 100 kB
 
 
-def read_idx_images(path: Path) -> UInt8:
-    """Images of an IDX file, flattened row by row: (N, rows * columns), 0 to 255."""
-    (num_images, num_rows, num_columns), values = _read_idx(path, num_dimensions=3)
-    return values.reshape(num_images, num_rows * num_columns)
+def read_idx_images(path: Path, samples: slice = ALL) -> UInt8:
+    """Images of an IDX file, flattened row by row: (N, rows * columns), 0 to 255; no others are read."""
+    values = _read_idx(path, samples, num_dimensions=3)
+    return values.reshape(len(values), -1)
 
 
-def read_idx_labels(path: Path) -> Int64:
+def read_idx_labels(path: Path, samples: slice = ALL) -> Int64:
     """Labels of an IDX file, each checked to be a class: (N,)."""
-    _, values = _read_idx(path, num_dimensions=1)
-    return _checked_labels(values, path)
+    return _checked_labels(_read_idx(path, samples, num_dimensions=1), path)
 
 
-def _read_idx(path: Path, *, num_dimensions: int) -> tuple[tuple[int, ...], UInt8]:
+def _read_idx(path: Path, samples: slice, *, num_dimensions: int) -> UInt8:
     """IDX: bytes 0, 0, type (8: unsigned byte), number of dimensions; big-endian 32-bit sizes; the values."""
     size = path.stat().st_size
     header_bytes = 4 + 4 * num_dimensions
@@ -51,10 +51,13 @@ def _read_idx(path: Path, *, num_dimensions: int) -> tuple[tuple[int, ...], UInt
         # Before anything is allocated: a header can promise 2^31 images.
         if num_values == 0 or size != header_bytes + num_values:
             raise CorruptFile(f"{path}: header promises shape {shape}, which does not fit {size} bytes")
-        values = np.fromfile(file, dtype=np.uint8, count=num_values)
-    if values.size != num_values:
+        start, stop, _ = samples.indices(shape[0])
+        sample_bytes = num_values // shape[0]
+        count = max(0, stop - start) * sample_bytes
+        values = np.fromfile(file, dtype=np.uint8, count=count, offset=start * sample_bytes)
+    if values.size != count:
         raise CorruptFile(f"{path}: shrank while it was read")
-    return shape, values
+    return values.reshape(-1, *shape[1:])
 
 
 def read_cifar_batch(path: Path) -> tuple[UInt8, Int64]:

@@ -79,11 +79,9 @@ def load_splits(name: str, *, data_dir: Path, train_limit: int | None = None) ->
     read = {"digits": _read_digits, "cifar10": _read_cifar}.get(name, _read_idx)
     largest = 16 if name == "digits" else 255
 
-    x_NF, y_N = read(folder, "train")
-    num_train = len(y_N) if train_limit is None else train_limit
-    if num_train > len(y_N):
+    x_NF, y_N = read(folder, "train", train_limit)
+    if train_limit is not None and train_limit > len(y_N):
         raise ValueError(f"train_limit={train_limit} must be from 1 to {len(y_N)}, the training samples of {name}")
-    x_NF, y_N = x_NF[:num_train], y_N[:num_train]
     mean_F, std_F = _mean_and_std(x_NF, largest)
 
     def standardized(features_NF: UInt8, labels_N: Int64) -> Split:
@@ -92,38 +90,43 @@ def load_splits(name: str, *, data_dir: Path, train_limit: int | None = None) ->
     return Splits(
         name=name,
         train=standardized(x_NF, y_N),
-        validation=standardized(*read(folder, "validation")),
-        test=standardized(*read(folder, "test")),
+        validation=standardized(*read(folder, "validation", None)),
+        test=standardized(*read(folder, "test", None)),
         num_classes=catalogue.NUM_CLASSES,
         mean_F=torch.from_numpy(mean_F),
         std_F=torch.from_numpy(std_F),
     )
 
 
-def _read_idx(folder: Path, split: str) -> Raw:
+# Each reads the first `limit` samples of a split (None: all), and of the files little more than those.
+def _read_idx(folder: Path, split: str, limit: int | None) -> Raw:
     test = split == "test"
-    features = readers.read_idx_images(folder / (catalogue.TEST_IMAGES if test else catalogue.TRAIN_IMAGES))
-    labels = readers.read_idx_labels(folder / (catalogue.TEST_LABELS if test else catalogue.TRAIN_LABELS))
-    part = {
-        "train": slice(None, IDX_NUM_TRAIN),
-        "validation": slice(IDX_NUM_TRAIN, None),
-        "test": slice(None),
-    }[split]
-    return features[part], labels[part]
+    start, end = {"train": (0, IDX_NUM_TRAIN), "validation": (IDX_NUM_TRAIN, None), "test": (0, None)}[split]
+    samples = slice(start, end if limit is None or end is None else min(end, limit))
+    features = readers.read_idx_images(folder / (catalogue.TEST_IMAGES if test else catalogue.TRAIN_IMAGES), samples)
+    labels = readers.read_idx_labels(folder / (catalogue.TEST_LABELS if test else catalogue.TRAIN_LABELS), samples)
+    return features, labels
 
 
-def _read_cifar(folder: Path, split: str) -> Raw:
+def _read_cifar(folder: Path, split: str, limit: int | None) -> Raw:
     # Authors' code: batches 1 to 4 train, batch 5 validates
     names = {
         "train": catalogue.CIFAR_TRAIN_BATCHES[:4],
         "validation": catalogue.CIFAR_TRAIN_BATCHES[4:],
         "test": (catalogue.CIFAR_TEST_BATCH,),
     }[split]
-    batches = [readers.read_cifar_batch(folder / name) for name in names]
-    return np.concatenate([x for x, _ in batches]), np.concatenate([y for _, y in batches])
+    features: list[UInt8] = []
+    labels: list[Int64] = []
+    for name in names:
+        wanted = None if limit is None else limit - sum(map(len, labels))
+        if wanted is None or wanted > 0:
+            x_NF, y_N = readers.read_cifar_batch(folder / name)
+            features.append(x_NF[:wanted])
+            labels.append(y_N[:wanted])
+    return np.concatenate(features), np.concatenate(labels)
 
 
-def _read_digits(folder: Path, split: str) -> Raw:
+def _read_digits(folder: Path, split: str, limit: int | None) -> Raw:
     """No official split exists, so one fixed permutation of the 1797 samples, seed 0, is cut in three."""
     features, labels = readers.read_digits()
     order = np.random.Generator(np.random.PCG64(0)).permutation(len(labels))
@@ -132,7 +135,7 @@ def _read_digits(folder: Path, split: str) -> Raw:
         "train": order[:DIGITS_NUM_TRAIN],
         "validation": order[DIGITS_NUM_TRAIN:end],
         "test": order[end:],
-    }[split]
+    }[split][:limit]
     return features[part], labels[part]
 
 
