@@ -83,7 +83,8 @@ if __name__ == "__main__":
     try:
         check_arguments(sys.argv[1:])
         main()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before or between jobs: a job says more than this
+        print("train.py: interrupted", file=sys.stderr)
         exit_codes.append(130)
     except SystemExit as ending:  # of a sweep: what its cells came to; or a signal
         exit_codes.append(ending.code if isinstance(ending.code, int) else 1)

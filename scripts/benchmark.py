@@ -5,10 +5,9 @@ python scripts/benchmark.py --device cuda
 """
 
 import json
-import sys
 from pathlib import Path
 
-from selfnorm.commandline import Parser, new_folder, refuse
+from selfnorm.commandline import Parser, new_folder, refuse, run
 
 
 def main() -> int:
@@ -17,7 +16,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="rounds in which every contender runs once (default 5)")
     parser.add_argument("--cell", default="", help="only the cells whose name contains this")
     parser.add_argument("--tiny", action="store_true", help="seconds: one small cell, to see that it works")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets (default data)")
+    parser.add_argument("--data", type=new_folder, default=Path("data"), help="folder of the data sets (default data)")
     parser.add_argument(
         "--out", type=new_folder, default=Path("docs"), help="folder for benchmark.md and benchmark.json"
     )
@@ -50,4 +49,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -5,10 +5,9 @@ python scripts/dashboard.py docs/results/preview --dry-run dashboard.json     (n
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from selfnorm.commandline import Parser, folder, refuse
+from selfnorm.commandline import Parser, folder, refuse, run
 
 
 def main() -> int:
@@ -31,4 +30,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -1,8 +1,6 @@
 """Take one trained network out of a run: `python scripts/export.py RUN --seed 3`."""
 
-import sys
-
-from selfnorm.commandline import Parser, folder, new_folder, refuse
+from selfnorm.commandline import Parser, folder, new_folder, refuse, run
 
 parser = Parser(description=__doc__)
 parser.add_argument("run", type=folder, help="a finished run folder, such as runs/selu_deep/mnist/selu/d32-...")
@@ -27,4 +25,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

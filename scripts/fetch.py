@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from selfnorm.commandline import Parser, new_folder
+from selfnorm.commandline import Parser, new_folder, run
 from selfnorm.data.cache import ensure
 from selfnorm.data.catalogue import DATASETS, FILES, DataUnavailable
 
@@ -30,4 +30,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run(main)

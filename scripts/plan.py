@@ -1,9 +1,8 @@
 """Count what the paper's whole Figure 1 needs on GPUs; writes docs/gpu_plan.md: `python scripts/plan.py`."""
 
-import sys
 from pathlib import Path
 
-from selfnorm.commandline import Parser
+from selfnorm.commandline import Parser, run
 
 PAGE = Path(__file__).parents[1] / "docs/gpu_plan.md"
 
@@ -18,4 +17,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

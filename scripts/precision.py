@@ -5,7 +5,7 @@ from pathlib import Path
 from selfnorm.analysis.markup import markdown_table
 from selfnorm.analysis.precision import compare_precisions
 from selfnorm.analysis.results import read_results
-from selfnorm.commandline import Parser
+from selfnorm.commandline import Parser, run
 
 RESULTS = Path(__file__).parents[1] / "docs/results"
 HEAD = """# bfloat16 against single precision
@@ -25,6 +25,10 @@ def report() -> str:
     )
 
 
-if __name__ == "__main__":
+def main() -> None:
     Parser(description=__doc__).parse_args()
     (RESULTS / "precision.md").write_text(report())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -6,7 +6,6 @@ python scripts/prediction.py docs/theory/prediction --rebuild
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pandas as pd
 from selfnorm.analysis.prediction import TIMES, layer_table
 from selfnorm.analysis.prediction_report import is_committed, read_table, write_report, write_table
 from selfnorm.analysis.runs import load_runs
-from selfnorm.commandline import Parser, folder, new_folder, refuse
+from selfnorm.commandline import Parser, folder, new_folder, refuse, run
 from selfnorm.theory.overlay import overlay
 
 
@@ -88,4 +87,4 @@ def _one_run(root: Path, cell: str, moments: pd.DataFrame, diverged: set[int]) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

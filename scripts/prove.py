@@ -4,10 +4,9 @@ Prints a table and writes theorems.json and theorems.md; exit code 1 if anything
 """
 
 import json
-import sys
 from pathlib import Path
 
-from selfnorm.commandline import Parser, new_folder
+from selfnorm.commandline import Parser, new_folder, run
 from selfnorm.theory.proof import as_data, prove_all
 from selfnorm.theory.proof_text import markdown
 
@@ -32,4 +31,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from selfnorm.analysis.readme import between, with_results
 from selfnorm.benchmark.report import short_table
-from selfnorm.commandline import Parser
+from selfnorm.commandline import Parser, run
 
 ROOT = Path(__file__).parents[1]
 TITLES = {
@@ -33,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -6,13 +6,12 @@ python scripts/report.py docs/results/preview --rebuild
 
 import argparse
 import dataclasses
-import sys
 
 from selfnorm.analysis.report import make_report
 from selfnorm.analysis.results import Tables, is_results, read_results
 from selfnorm.analysis.runs import load_runs
 from selfnorm.analysis.statistics import Settings
-from selfnorm.commandline import Parser, folder, new_folder, refuse
+from selfnorm.commandline import Parser, folder, new_folder, refuse, run
 
 
 def main() -> int:
@@ -49,4 +48,4 @@ def _load(options: argparse.Namespace) -> Tables:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

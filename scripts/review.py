@@ -5,11 +5,10 @@ python scripts/review.py runs --export review.html --tag figure1-preview
 """
 
 import argparse
-import sys
 import webbrowser
 from pathlib import Path
 
-from selfnorm.commandline import Parser, folder, refuse
+from selfnorm.commandline import Parser, folder, refuse, run
 
 
 def main() -> int:
@@ -59,4 +58,4 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -5,10 +5,9 @@ python scripts/runs.py runs --tag figure1-preview --state running
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from selfnorm.commandline import Parser, folder, refuse
+from selfnorm.commandline import Parser, folder, refuse, run
 
 
 def main() -> int:
@@ -30,4 +29,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

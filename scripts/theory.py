@@ -5,7 +5,7 @@ Writes map, selu and existence as PNG, SVG and PDF, and activations.md, the tabl
 
 from pathlib import Path
 
-from selfnorm.commandline import Parser, new_folder
+from selfnorm.commandline import Parser, new_folder, run
 from selfnorm.theory.figures import existence_figure, map_figure, save, selu_figure
 from selfnorm.theory.survey import activation_table
 
@@ -23,4 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,6 +33,15 @@ def refuse(program: str, problem: object) -> int:
     """Names a mistake in one line on stderr; returns the exit code for it."""
     print(f"{program}: {one_line(problem, longest=2000)}", file=sys.stderr)
     return 2
+
+
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Ends a script with the exit code that `main` returns; a file that cannot be read or written is one line."""
+    try:
+        code = main()
+    except OSError as error:
+        code = refuse(Path(sys.argv[0]).name, error)
+    sys.exit(code)
 
 
 def one_line(said: object, *, longest: int = 600) -> str:

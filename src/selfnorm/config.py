@@ -129,7 +129,7 @@ class Adam(Part):
 
 
 class Training(Part):
-    epochs: Count
+    epochs: Annotated[int, Field(ge=1, le=10**9)]
     batch_size: Count = 128
     loss: Literal["sum", "mean"] = "sum"
     error_mode: Literal["train", "eval"] = "train"
@@ -155,7 +155,11 @@ class Trainer(Part):
 
     @model_validator(mode="after")
     def _seeds_need_no_communication(self) -> Trainer:
-        if self.shard == "seeds" and (self.strategy != "auto" or self.num_nodes > 1):
+        if self.num_nodes > 1 and self.strategy == "auto":
+            raise ValueError(
+                f"trainer.num_nodes={self.num_nodes}: trainer={self.name} trains in one process; use trainer=ddp"
+            )
+        if self.shard == "seeds" and self.strategy != "auto":
             raise ValueError("trainer.shard=seeds is for the devices of one machine: use it with trainer=cpu or gpu")
         if self.shard == "batch" and self.strategy == "auto" and self.devices not in (1, "auto"):
             raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from selfnorm.training.job import CheckpointRefused, attempt, run_job
 
 CATEGORY = "Checkpoints and weights"
 State = dict[str, Any]
+Capsys = pytest.CaptureFixture[str]
 
 
 def compose(runs_dir: Path, *overrides: str) -> config.Job:
@@ -36,21 +38,31 @@ class StopBeforeTheEnd(pl.Callback):
             raise RuntimeError("stopped by the test")
 
 
+TABLES = ("curves.csv", "moments.csv")
+
+
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Of `compose`'s job without overrides, after its first epoch of two."""
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of `compose`'s job without overrides, after its first epoch of two."""
     job = compose(tmp_path_factory.mktemp("stopped"))
     make = job_module.make_trainer
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job_module, "make_trainer", lambda job, calls: make(job, [*calls, StopBeforeTheEnd()]))
         with pytest.raises(RuntimeError, match="stopped by the test"):
             run_job(job)
-    return (job.folder / CHECKPOINT).read_bytes()
+    return job.folder
 
 
-def put(job: config.Job, content: bytes) -> Path:
+@pytest.fixture
+def checkpoint(stopped: Path) -> bytes:
+    return (stopped / CHECKPOINT).read_bytes()
+
+
+def put(job: config.Job, content: bytes, tables: Path | None = None) -> Path:
     job.folder.mkdir(parents=True)
     (job.folder / CHECKPOINT).write_bytes(content)
+    for name in TABLES if tables else ():
+        shutil.copy(tables / name, job.folder)
     return job.folder / CHECKPOINT
 
 
@@ -139,7 +151,39 @@ def test_a_checkpoint_that_is_cut_off_is_refused(checkpoint: bytes, tmp_path: Pa
     tried(CATEGORY, "checkpoint cut off after a random byte", "refused in one line", times=10)
 
 
-def test_a_flipped_bit_in_a_checkpoint_changes_no_number(checkpoint: bytes, tmp_path: Path, tried: Tried) -> None:
+CHANGES: dict[str, Callable[[bytes], bytes]] = {
+    "a row less": lambda table: b"".join(table.splitlines(keepends=True)[:1] + table.splitlines(keepends=True)[2:]),
+    "a line that is no row": lambda table: table + b"hello,world\n",
+    "bytes that are no text": lambda table: table + b"\xff\xfe\n",
+    "a digit changed": lambda table: table.replace(b"\n0,0,0,", b"\n0,0,1,", 1),
+    "no line at all": lambda table: b"",
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_run_whose_table_was_changed_after_the_checkpoint_does_not_go_on(
+    change: str, name: str, stopped: Path, checkpoint: bytes, tmp_path: Path, tried: Tried, capsys: Capsys
+) -> None:
+    job = compose(tmp_path)
+    put(job, checkpoint, stopped)
+    table = job.folder / name
+    table.write_bytes(changed := CHANGES[change](table.read_bytes()))
+    assert attempt(job) == 2
+    said = capsys.readouterr().err
+    assert f"{name} in {job.folder} changed since {CHECKPOINT} was written; put back" in said
+    assert said.count("\n") == 1
+    assert table.read_bytes() == changed
+    table.unlink()
+    assert attempt(job) == 2
+    (job.folder / CHECKPOINT).unlink()
+    assert attempt(job) == 0  # as it says
+    tried("Run folders", f"{name} with {change}, in a run that is to go on", "refused in one line; nothing is lost")
+
+
+def test_a_flipped_bit_in_a_checkpoint_changes_no_number(
+    stopped: Path, checkpoint: bytes, tmp_path: Path, tried: Tried
+) -> None:
     undisturbed = compose(tmp_path / "undisturbed")
     run_job(undisturbed)
     draw = random.Random(0)
@@ -147,7 +191,7 @@ def test_a_flipped_bit_in_a_checkpoint_changes_no_number(checkpoint: bytes, tmp_
         content = bytearray(checkpoint)
         content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
         job = compose(tmp_path / str(number))
-        put(job, bytes(content))
+        put(job, bytes(content), stopped)
         try:
             run_job(job)
         except CheckpointRefused:

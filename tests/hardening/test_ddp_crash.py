@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from composed import ROOT
-from crashing import ARGUMENTS, FINISHED_ALIKE, files
+from crashing import ARGUMENTS, FINISHED_ALIKE, Files, files
 from hardening_record import Tried
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -33,6 +33,14 @@ def finish(process: subprocess.Popen[str]) -> str:
     return errors
 
 
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """The files of an undisturbed run."""
+    cwd = tmp_path_factory.mktemp("calm")
+    finish(start(cwd))
+    return files(cwd)
+
+
 def wait_until(condition: Callable[[], object], *, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -47,9 +55,8 @@ def children(pid: int) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the other process by /proc")
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_job_whose_process_dies_ends_and_the_same_command_finishes_it(
-    rank: int, tmp_path: Path, tried: Tried
+    rank: int, calm: Files, tmp_path: Path, tried: Tried
 ) -> None:
-    finish(start(tmp_path / "calm"))
     cwd = tmp_path / "hit"
     process = start(cwd)
     wait_until(lambda: list(cwd.glob("runs/*/*/*/*/checkpoint.ckpt")), seconds=200)
@@ -59,5 +66,29 @@ def test_a_job_whose_process_dies_ends_and_the_same_command_finishes_it(
     assert process.returncode == (-signal.SIGKILL if rank == 0 else 1), errors
     wait_until(lambda: not Path(f"/proc/{other}").exists(), seconds=120)
     finish(start(cwd))
-    assert files(cwd) == files(tmp_path / "calm")
+    assert files(cwd) == calm
     tried("Crashes", f"kill -9 of rank {rank} of two processes (DDP)", f"both end; {FINISHED_ALIKE}")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the other process by /proc")
+@pytest.mark.parametrize(
+    ("number", "whom"),
+    [(signal.SIGTERM, "rank 0"), (signal.SIGTERM, "rank 1"), (signal.SIGTERM, "both"), (signal.SIGUSR1, "rank 1")],
+)
+def test_a_signal_to_any_process_stops_both_after_the_same_batch(
+    number: signal.Signals, whom: str, calm: Files, tmp_path: Path, tried: Tried
+) -> None:
+    cwd = tmp_path / "hit"
+    process = start(cwd)
+    wait_until(lambda: list(cwd.glob("runs/*/*/*/*/checkpoint.ckpt")), seconds=200)
+    (other,) = children(process.pid)
+    for pid in {"rank 0": [process.pid], "rank 1": [other], "both": [process.pid, other]}[whom]:
+        os.kill(pid, number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert errors.startswith("interrupted; the same command goes on from the last checkpoint: runs/default/digits/")
+    assert errors.count("\n") == 1, errors
+    wait_until(lambda: not Path(f"/proc/{other}").exists(), seconds=120)
+    finish(start(cwd))
+    assert files(cwd) == calm
+    tried("Crashes", f"{number.name} to {whom} of two processes (DDP)", f"one line, exit code 143; {FINISHED_ALIKE}")

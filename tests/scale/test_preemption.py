@@ -44,7 +44,7 @@ def test_a_preempted_run_loses_no_step_and_ends_as_an_undisturbed_one(
     run_job(quiet)
     disturbed = quiet.model_copy(update={"tag": "disturbed"})
     with monkeypatch.context() as patch:
-        patch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [*calls, Signal(number, step)]))
+        patch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [Signal(number, step), *calls]))
         with pytest.raises(SystemExit, match=str(128 + signal.SIGTERM)):
             run_job(disturbed)
     assert (disturbed.folder / "checkpoint.ckpt").exists() is (step < 16)  # 30 s have not passed: it is the signal's
@@ -73,7 +73,7 @@ def test_who_handled_the_warning_before_comes_after_the_checkpoint_and_again_lat
     before = signal.signal(signal.SIGUSR2, requeue)
     try:
         kill = Signal(signal.SIGUSR2, 6)
-        monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [*calls, kill]))
+        monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [kill, *calls]))
         with pytest.raises(SystemExit):
             run_job(job)
         assert signal.getsignal(signal.SIGUSR2) is requeue

@@ -64,6 +64,27 @@ def test_a_terminated_run_of_shards_goes_on_to_the_same_files(tmp_path: Path) ->
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the parts by /proc")
+def test_a_part_that_is_killed_is_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    long = (*JOB, *SHARDED, "training.epochs=60", "training.checkpoint_seconds=0.01", f"runs_dir={tmp_path}")
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *long], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ
+    ) as process:
+        until = time.monotonic() + 60
+        while len(list(tmp_path.glob("**/.parts/**/checkpoint.ckpt"))) < 2 and process.poll() is None:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        first = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
+        os.kill(int(first), signal.SIGKILL)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert "train.py: the process of seeds [4, 0] failed; the same command goes on with what is missing\n" in err
+    assert "Traceback" not in err
+    assert train(*long).returncode == 0
+    contents(tmp_path)
+
+
 def test_seeds_of_a_part_that_ended_early_are_nan_from_there(tmp_path: Path) -> None:
     columns = ["step", "epoch", "seed", "split", "loss", "accuracy"]
     parts = {

@@ -36,3 +36,11 @@ def test_torchruns_two_processes_give_the_curve_and_moments_of_one_and_end_when_
     again = torchrun(*JOB, "trainer=ddp_cpu", f"runs_dir={tmp_path}/two")
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("finished already") == 1
+
+
+@pytest.mark.slow
+def test_a_trainer_of_another_number_of_processes_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    done = torchrun(*JOB, "trainer=cpu", f"runs_dir={tmp_path}/runs")
+    assert done.returncode != 0
+    assert "train.py: torchrun started 2 processes and trainer=cpu trains in 1; start 1, or" in done.stderr
+    assert not (tmp_path / "runs").exists()

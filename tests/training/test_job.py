@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import pytorch_lightning as pl
 from filelock import FileLock
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from safetensors.torch import load_file
 
 from selfnorm import config
@@ -177,7 +178,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(
 def test_a_rank_in_the_environment_is_ignored_unless_the_trainer_is_ddp(
     variable: str, make_job: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_module.rank_zero_only, "rank", 1)  # as Lightning reads it from that variable
+    monkeypatch.setattr(rank_zero_only, "rank", 1)  # as Lightning reads it from that variable
     monkeypatch.setenv(variable, "1")
     job = make_job()
     run_job(job)

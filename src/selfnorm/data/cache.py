@@ -42,7 +42,7 @@ def ensure(name: str, data_dir: Path, *, sources: Sequence[Source] | None = None
             _fetch_missing(name, folder, sources)
     except OSError as error:
         text = f"data set {name!r}: the data folder {folder} cannot be used ({error}); choose another one,"
-        raise DataUnavailable(f"{text}\n{NO_DOWNLOAD}") from error
+        raise DataUnavailable(f"{text} {NO_DOWNLOAD}") from error
     return folder
 
 

@@ -17,7 +17,7 @@ import torch
 from lightning_fabric.plugins.io import TorchCheckpointIO
 
 from selfnorm import config
-from selfnorm.training.files import write_atomically
+from selfnorm.training.files import table_digest, write_atomically
 
 CHECKPOINT = "checkpoint.ckpt"
 
@@ -67,6 +67,8 @@ def checked(path: Path, job: config.Job, module: pl.LightningModule) -> Path:
         theirs = dict(_flat(state["callbacks"][Checkpointer.__qualname__]["identity"]))
         shapes = {name: weight.shape for name, weight in state["state_dict"].items()}
         whole = {"optimizer_states", "loops"} <= state.keys()
+        tables, step = state["callbacks"]["Recorder"]["tables"], state["global_step"]
+        changed = [name for name, digest in tables.items() if table_digest(path.with_name(name), step) != digest]
     except Exception as error:  # a damaged file fails in many ways
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         raise CheckpointRefused(f"{path} cannot be read ({reason}); delete it to start this run afresh") from None
@@ -80,6 +82,11 @@ def checked(path: Path, job: config.Job, module: pl.LightningModule) -> Path:
         )
     if not whole or shapes != {name: weight.shape for name, weight in module.state_dict().items()}:
         raise CheckpointRefused(f"{path} lacks a part of this run's state; delete it to start this run afresh")
+    if changed:
+        raise CheckpointRefused(
+            f"{' and '.join(changed)} in {path.parent} changed since {path.name} was written; put back what was there, "
+            f"or delete {path.name} to start this run afresh"
+        )
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -56,6 +57,22 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_atomically(path, json.dumps(value, indent=2) + "\n")
 
 
+def rows_before(path: Path, step: float) -> bytes:
+    """The whole rows of a table that were written before `step`, and whatever else is in it that is no row."""
+    if not path.exists():
+        return b""
+    lines = [line for line in path.read_bytes().splitlines(keepends=True)[1:] if line.endswith(b"\n")]
+    numbers = [line.split(b",", 1)[0] for line in lines]
+    return b"".join(
+        line for line, number in zip(lines, numbers, strict=True) if not number.isdigit() or int(number) < step
+    )
+
+
+def table_digest(path: Path, step: float) -> str:
+    """SHA-256 of `rows_before`: what a checkpoint remembers of the rows that it goes on from."""
+    return hashlib.sha256(rows_before(path, step)).hexdigest()
+
+
 class Table:
     """A tidy CSV that grows; the first column is the optimizer step.
 
@@ -67,11 +84,8 @@ class Table:
 
     def cut_back(self, step: int) -> None:
         """Keep the rows before `step` (0: none) under a fresh header."""
-        kept = []
-        if step and self.path.exists():
-            rows = [row for row in self.path.read_text().splitlines(keepends=True)[1:] if row.endswith("\n")]
-            kept = [row for row in rows if int(row.split(",", 1)[0]) < step]
-        write_atomically(self.path, ",".join(self.columns) + "\n" + "".join(kept))
+        header = ",".join(self.columns) + "\n"
+        write_atomically(self.path, header.encode() + (rows_before(self.path, step) if step else b""))
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows in one write; numbers are written so that they read back exactly."""

@@ -17,10 +17,8 @@ from signal import SIGINT, SIGTERM
 from typing import Any, Literal
 
 import pytorch_lightning as pl
-import torch
 import yaml
 from pytorch_lightning.utilities.exceptions import SIGTERMException
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from safetensors.torch import save
 
 from selfnorm import config
@@ -31,23 +29,20 @@ from selfnorm.tracking.mirror import Mirror
 from selfnorm.training.callbacks import Progress
 from selfnorm.training.checkpoints import CHECKPOINT, BesideTheOld, Checkpointer, CheckpointRefused, checked
 from selfnorm.training.claim import LOCK, RunFolderBusy, claim
+from selfnorm.training.devices import DeviceUnavailable, check_machine, process_rank
 from selfnorm.training.environment import describe_environment
 from selfnorm.training.files import write_atomically, write_json
 from selfnorm.training.memory import keep_freed_memory
 from selfnorm.training.module import ReplicaClassifier
 from selfnorm.training.preemption import Preemption, scheduler
 from selfnorm.training.recording import AllSeedsDiverged, Recorder
-from selfnorm.training.shards import PARTS, train_shards
+from selfnorm.training.shards import PARTS, PartFailed, train_shards
 from selfnorm.training.summary import in_one_sentence, summarize
 
 log = logging.getLogger(__name__)
 
 # Lightning 2.6 beside torch 2.13: a deprecation inside Lightning that no user can act on
 warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")
-
-
-class DeviceUnavailable(RuntimeError):
-    """The machine has not the devices that the trainer asks for."""
 
 
 def attempt(job: config.Job, *, busy: Literal["refuse", "skip", "wait"] = "refuse") -> int:
@@ -72,6 +67,9 @@ def attempt(job: config.Job, *, busy: Literal["refuse", "skip", "wait"] = "refus
         hint = "; make room, and the same command goes on from the last checkpoint" if full else ""
         print(f"train.py: {error}{hint}", file=sys.stderr)
         return 1
+    except PartFailed as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 1
     except (MemoryError, RuntimeError) as error:
         if "allocate" not in str(error) and "out of memory" not in str(error):
             log.exception("the job failed: %s", job.folder)
@@ -92,15 +90,20 @@ def run_job(job: config.Job, *, wait: bool = False) -> dict[str, Any]:
 
     Raises DeviceUnavailable, RunFolderBusy, DataUnavailable, and AllSeedsDiverged when no network survived.
     """
-    _check_devices(job.trainer)
+    check_machine(job)
     keep_freed_memory()
     folder = job.folder
-    if job.trainer.strategy == "ddp" and _process_rank() != 0:  # trains along with rank 0 and writes nothing
+    if job.trainer.strategy == "ddp" and process_rank() != 0:  # trains along with rank 0 and writes nothing
         if job.is_finished and not job.overwrite:
             return json.loads((folder / "summary.json").read_text())
         silent = job.model_copy(update={"logger": config.Logger(mode="disabled"), "progress": False})
         return _train(silent, folder, Mirror(silent, folder, {}))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise config.ConfigError(
+            f"runs_dir={job.runs_dir}: {str(error.strerror).lower()}; give another folder"
+        ) from None
     with claim(folder, wait=wait):
         if job.is_finished and not job.overwrite:
             (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run that was killed just before it went
@@ -190,22 +193,6 @@ def make_trainer(job: config.Job, callbacks: list[pl.Callback]) -> pl.Trainer:
         enable_model_summary=False,
         use_distributed_sampler=False,  # ReplicaBatches hands each process its share
     )
-
-
-def _check_devices(part: config.Trainer) -> None:
-    if part.accelerator == "cuda":
-        there = torch.cuda.device_count()
-        wanted = 1 if part.devices == "auto" else part.devices
-        if there < wanted:
-            raise DeviceUnavailable(
-                f"trainer={part.name} needs {wanted} CUDA device{'s' if wanted > 1 else ''} and torch sees {there}; "
-                "use trainer=cpu, or a torch build for this machine's GPU"
-            )
-
-
-def _process_rank() -> int:
-    """This process's rank before a trainer exists, from the launcher's environment variables; 0 alone writes files."""
-    return getattr(rank_zero_only, "rank", None) or 0
 
 
 def _clear(folder: Path) -> None:

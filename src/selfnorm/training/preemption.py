@@ -1,12 +1,12 @@
 """A scheduler that wants its machine back: the run ends after the batch in hand, with a checkpoint of just there.
 
 SIGTERM (a preempted SLURM job, a container that stops) and SIGUSR1 or SIGUSR2 (SLURM's warning before the time limit)
-are taken alike. Whoever handled the two before, such as submitit, which requeues the job, comes after the checkpoint.
+are taken alike, by any process of the job. Whoever handled the latter two before, such as submitit, which requeues the
+job, comes after the checkpoint.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -17,7 +17,7 @@ import pytorch_lightning as pl
 from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def scheduler() -> list[SLURMEnvironment]:
@@ -31,31 +31,41 @@ def scheduler() -> list[SLURMEnvironment]:
 
 
 class Preemption(pl.Callback):
-    """Turns a warning into SIGTERM, which Lightning answers after a batch, and saves what is there then."""
+    """Lets all processes of the job stop after the same batch, and save what is there then.
+
+    In the place of Lightning's handler, which sends a message to the other processes from within whatever they do.
+    """
 
     def __init__(self, checkpoint: Path) -> None:
         self.checkpoint = checkpoint
         self.before: dict[int, Any] = {}
-        self.warned: Callable[[], Any] | None = None
+        self.warned = False
+        self.afterwards: Callable[[], Any] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         if threading.current_thread() is threading.main_thread():  # nobody else may handle signals
-            self.before = {number: signal.signal(number, self._warn) for number in WARNINGS}
+            self.before = {number: signal.signal(number, self._warn) for number in SIGNALS}
 
     def _warn(self, number: int, frame: Any) -> None:
+        self.warned = True
         previous = self.before[number]
-        self.warned = (lambda: previous(number, frame)) if callable(previous) else None
-        os.kill(os.getpid(), signal.SIGTERM)
+        if number != signal.SIGTERM and callable(previous):
+            self.afterwards = lambda: previous(number, frame)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
+        if trainer.strategy.reduce_boolean_decision(self.warned, all=False):
+            # Lightning looks at it just after this hook, when the batch counts as done
+            trainer._signal_connector.received_sigterm = True
 
     def on_exception(self, trainer: pl.Trainer, module: Any, exception: BaseException) -> None:
         if not isinstance(exception, SIGTERMException):
             return
-        # After the last epoch nothing would be left to do, and so no final measurement; processes may stop apart
-        if trainer.world_size == 1 and trainer.current_epoch < (trainer.max_epochs or 0):
+        # After the last epoch nothing would be left to do, and so no final measurement
+        if trainer.current_epoch < (trainer.max_epochs or 0):
             trainer.save_checkpoint(self.checkpoint)
         self._give_back()
-        if self.warned:
-            self.warned()
+        if self.afterwards:
+            self.afterwards()
 
     def teardown(self, trainer: pl.Trainer, module: Any, stage: str) -> None:
         self._give_back()

@@ -5,6 +5,7 @@ Legend: R replica, L hidden layer.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from selfnorm import config
 from selfnorm.tracking.mirror import Mirror
-from selfnorm.training.files import CURVES, LEARNED, MOMENTS, Table
+from selfnorm.training.files import CURVES, LEARNED, MOMENTS, Table, table_digest
 from selfnorm.training.metrics import Error
 from selfnorm.training.passes import evaluation_error, layer_moments, training_error
 
@@ -59,7 +60,8 @@ class Recorder(pl.Callback):
         return time.monotonic() - self.started
 
     def state_dict(self) -> dict[str, Any]:
-        return {"diverged": self.diverged, "seconds": self.seconds}
+        tables = {table.path.name: table_digest(table.path, math.inf) for table in (self.curves, self.moments)}
+        return {"diverged": self.diverged, "seconds": self.seconds, "tables": tables}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.diverged = dict(state["diverged"])

@@ -1,6 +1,7 @@
 """trainer.shard=seeds: each device trains seeds of its own, in a process of its own, without communication.
 
-In: a job. Out: the files that one process would have written. The parts are whole runs below `.parts`, which the
+In: a job. Out: the files that one process would have written with as many threads as each part has (other numbers of
+threads add up in another order, so they agree to rounding). The parts are whole runs below `.parts`, which the
 analysis does not look into; each resumes by itself, so that the same command goes on with what is missing.
 """
 
@@ -37,10 +38,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 Row = dict[str, str]
 
 
+class PartFailed(RuntimeError):
+    """The process that trained some of the seeds did not end well."""
+
+
 def train_shards(job: config.Job, folder: Path) -> dict[str, Any]:
     """Train the parts side by side and merge their files into the run's; returns the summary.
 
-    Raises AllSeedsDiverged, and RuntimeError when a part failed.
+    Raises AllSeedsDiverged, and PartFailed when a process did not end well.
     """
     devices = _num_devices(job)
     size = math.ceil(len(job.seeds) / devices)
@@ -48,7 +53,7 @@ def train_shards(job: config.Job, folder: Path) -> dict[str, Any]:
     codes = _run(parts, job.trainer.accelerator)
     failed = [part.seeds for part, code in zip(parts, codes, strict=True) if code not in ENDED]
     if failed:
-        raise RuntimeError(f"the process of seeds {failed[0]} failed, see above; the same command goes on")
+        raise PartFailed(f"the process of seeds {failed[0]} failed; the same command goes on with what is missing")
     if 0 not in codes:
         raise AllSeedsDiverged(f"every seed diverged; try a smaller optimizer.lr than {job.optimizer.lr:g}")
     seeds = [part.seeds for part in parts]
