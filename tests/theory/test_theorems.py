@@ -12,10 +12,22 @@ from selfnorm.theory.extrema import maximum, minimum
 from selfnorm.theory.fixed_points import find_fixed_points
 from selfnorm.theory.fixed_region import _upper_bound, fixed_point_extremes
 from selfnorm.theory.moment_map import layer_jacobian, layer_map
+from selfnorm.theory.reach import REACH
 from selfnorm.theory.selu import Selu
-from selfnorm.theory.statements import IMAGE, LEMMA_12, PAPER, REACH, THEOREM_1, rational
+from selfnorm.theory.statements import (
+    CONTRACTS,
+    GROWS_A,
+    IMAGE,
+    LEMMA_12,
+    PAPER,
+    SHRINKS,
+    THEOREM_1,
+    interval,
+    rational,
+)
 from selfnorm.theory.theorems import decide
 
+TURNED = (SHRINKS.but(sense=">", bound="-8.7"), GROWS_A.but(sense="<", bound="0.112"))
 FLOAT = 1e-10  # the float map's own error, here for variances of order one
 
 
@@ -32,12 +44,14 @@ def side(interval):
 def float_quantity(statement, mu, omega, nu, tau):
     """The statement's quantity by the float map, in its four variables: no reduction to (x, y)."""
     new_mu, new_nu = layer_map(Selu(), mu, nu, omega=omega, tau=tau)
-    if statement.symbol == "sigma":
+    if statement.measure.symbol == "sigma":
         return np.linalg.norm(layer_jacobian(Selu(), mu, nu, omega=omega, tau=tau), 2, axis=(-2, -1))
-    return {"mu~": new_mu, "nu~": new_nu, "nu~ - nu": new_nu - nu}[statement.symbol]
+    return {"mu~": new_mu, "nu~": new_nu, "nu~ - nu": new_nu - nu}[statement.measure.symbol]
 
 
-@pytest.mark.parametrize("statement", PAPER + REACH, ids=lambda s: f"{s.name} {s.symbol}{s.sense}{s.bound}")
+@pytest.mark.parametrize(
+    "statement", PAPER + REACH + TURNED, ids=lambda s: f"{s.name} {s.measure.symbol}{s.sense}{s.bound}"
+)
 def test_random_points_never_exceed_the_certified_extremum_and_one_attains_it(statement):
     verdict = decide(statement, tolerance=1e-10)
     assert verdict.as_expected
@@ -60,7 +74,7 @@ def test_random_points_never_exceed_the_certified_extremum_and_one_attains_it(st
     assert upper - lower <= 1e-9
 
 
-@pytest.mark.parametrize("statement", PAPER, ids=lambda s: f"{s.name} {s.symbol}{s.sense}{s.bound}")
+@pytest.mark.parametrize("statement", PAPER, ids=lambda s: f"{s.name} {s.measure.symbol}{s.sense}{s.bound}")
 def test_true_with_margin_a_millionth_is_proven_and_false_by_it_is_refuted(statement):
     extremum = decide(statement).extremum
     margin = 1e-6 if statement.sense == "<" else -1e-6
@@ -162,6 +176,35 @@ def test_no_box_that_holds_a_fixed_point_is_dropped():
                 assert upper > value
     far = ((rational("0.009"), rational("0.0091")), (rational("1"), rational("1.001")))  # mu about 0.009
     assert _upper_bound(THEOREM_1, far, lambda m: m.mean) is None
+
+
+def test_the_other_sense_is_decided_over_the_other_variances():
+    # Theorem 2's decrease is largest at the largest nu of each nu tau, its increase at the smallest
+    verdict = decide(SHRINKS.but(sense=">", bound="-6"))
+    assert verdict.outcome == "refuted"
+    mu, omega, nu, tau = (int(v.p) / int(v.q) for v in verdict.at.values())
+    assert (nu, tau) == (16, 0.8)
+    assert layer_map(Selu(), mu, nu, omega=omega, tau=tau)[1] - nu < -8.5
+
+
+def test_what_cannot_be_reduced_or_compared_is_refused():
+    # at omega = 0 sigma is 0.613, below every value that it has at omega's limit
+    with pytest.raises(ValueError, match=r"sigma > 0\.65 cannot be decided, must be with <"):
+        CONTRACTS.but(sense=">", bound="0.65")
+    with pytest.raises(ValueError, match=r"mu~ >= -0\.03106 cannot be decided, must be with < or >"):
+        IMAGE[0].but(sense=">=")
+
+
+def test_a_range_of_weights_of_zero_sum_is_decided_and_one_of_no_variance_refused():
+    verdict = decide(CONTRACTS.but(region=replace(LEMMA_12, omega=rational("0"))))
+    assert verdict.outcome == "proven"
+    assert verdict.at["mu"] == verdict.at["omega"] == 0
+    with pytest.raises(ValueError, match=r"nu is in \[0, 1\], must be in .* 0 < low <= high"):
+        replace(LEMMA_12, nu=interval("0", "1"))
+    with pytest.raises(ValueError, match=r"tau is in \[1\.1, 0\.9\], must be in"):
+        replace(LEMMA_12, tau=interval("1.1", "0.9"))
+    with pytest.raises(ValueError, match=r"the limit of \|omega\| is -1, must not be negative"):
+        replace(LEMMA_12, omega=rational("-1"))
 
 
 def test_too_wide_a_claim_is_not_proven():

@@ -19,7 +19,8 @@ from selfnorm.theory.arrival import Arrival, layers_until_inside
 from selfnorm.theory.balls import PRECISION, selu_balls, selu_constants
 from selfnorm.theory.basin import START, Basin, domain, one_fixed_point_attracts
 from selfnorm.theory.fixed_region import Extreme, fixed_point_extremes
-from selfnorm.theory.statements import CONTRACTION, IMAGE, LEMMA_12, PAPER, REACH, THEOREM_1, rational
+from selfnorm.theory.reach import REACH
+from selfnorm.theory.statements import CONTRACTION, IMAGE, LEMMA_12, PAPER, THEOREM_1, rational
 from selfnorm.theory.theorems import Verdict, decide
 
 # Paper: Theorem 1, where it says the fixed points are.
@@ -174,7 +175,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     statement = verdict.statement
     return {
         "name": statement.name,
-        "statement": f"{statement.symbol} {statement.sense} {statement.bound}",
+        "statement": f"{statement.measure.symbol} {statement.sense} {statement.bound}",
         "region": str(statement.region),
         "outcome": verdict.outcome,
         "as_expected": verdict.as_expected,

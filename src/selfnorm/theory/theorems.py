@@ -39,7 +39,7 @@ def decide(statement: Statement, *, tolerance: float = 1e-12) -> Verdict:
     start = time.perf_counter()
     with ctx.workprec(PRECISION):
         seek = maximum if statement.sense == "<" else minimum
-        parts = pieces(statement.region, statement.extreme_nu)
+        parts = pieces(statement.region, statement.sense)
         found = [seek(_quantity(statement, piece), [piece.box], tolerance=tolerance) for piece in parts]
         extremum, piece = _worst(found, parts, statement.sense)
         outcome = _compare(extremum, statement)
@@ -50,7 +50,7 @@ def decide(statement: Statement, *, tolerance: float = 1e-12) -> Verdict:
 def _quantity(statement: Statement, piece: Piece) -> Quantity:
     def quantity(x: arb, y: arb) -> Dual:
         y_dual = Dual(y, arb(0), arb(1))
-        return statement.measure(selu_balls(x, y), piece.nu_dual(y), y_dual, statement.region.omega)
+        return statement.measure.formula(selu_balls(x, y), piece.nu_dual(y), y_dual, statement.region.omega)
 
     return quantity
 
@@ -78,4 +78,5 @@ def _compare(extremum: Extremum, statement: Statement) -> Outcome:
 def _four_variables(region: Range, piece: Piece, extremum: Extremum) -> dict[str, fmpq]:
     """(mu, omega, nu, tau) in the region with mu omega = x and nu tau = y."""
     nu = piece.nu_at(extremum.y)
-    return {"mu": extremum.x / region.omega, "omega": region.omega, "nu": nu, "tau": extremum.y / nu}
+    mu = extremum.x / region.omega if region.omega else fmpq(0)  # any mu would do
+    return {"mu": mu, "omega": region.omega, "nu": nu, "tau": extremum.y / nu}
