@@ -178,6 +178,22 @@ def test_no_box_that_holds_a_fixed_point_is_dropped():
     assert _upper_bound(THEOREM_1, far, lambda m: m.mean) is None
 
 
+def test_fixed_points_outside_the_region_are_no_extremes_of_it():
+    with pytest.raises(
+        ValueError, match=r"no fixed point for omega=-0\.1, tau=0\.8 lies surely in .*nu in \[0\.8, 1\.5\]"
+    ):
+        fixed_point_extremes(LEMMA_12)  # nu is 0.409 there
+    x, y = (rational("0"), rational("0")), (rational("0.55"), rational("0.56"))  # nu about 0.63, tau about 0.88
+    assert _upper_bound(LEMMA_12, (x, y), lambda m: m.variance) is None
+
+
+def test_a_box_that_cannot_be_bounded_is_kept():
+    zero = (rational("-0.01"), rational("0.01")), (rational("0"), rational("0.01"))
+    wide = replace(THEOREM_1, nu=interval("0.00001", "16"))
+    upper = _upper_bound(wide, zero, lambda m: m.mean)
+    assert upper == arb.pos_inf()
+
+
 def test_the_other_sense_is_decided_over_the_other_variances():
     # Theorem 2's decrease is largest at the largest nu of each nu tau, its increase at the smallest
     verdict = decide(SHRINKS.but(sense=">", bound="-6"))

@@ -2,8 +2,8 @@
 
 A fixed point of some (omega, tau) in range is mu = mu~(x, y), nu = nu~(x, y) with x = mu omega and y = nu tau, so that
 the set of all of them is the image of {(x, y): |x| <= omega_max |mu~|, tau_0 nu~ <= y <= tau_1 nu~}. Branch and bound
-over (x, y) drops boxes that break a constraint; fixed points at the corners of (omega, tau), found in floats and then
-checked in balls, bound the extremes from inside.
+over (x, y) drops boxes that surely break a constraint; fixed points at the corners of (omega, tau), found in floats and
+then checked in balls, bound the extremes from inside.
 
 Legend: mu, nu mean and variance of the activations; omega, tau sum of a unit's weights and of their squares;
 x, y mean and variance of the pre-activation.
@@ -41,7 +41,8 @@ class Extreme:
 def fixed_point_extremes(region: Range, *, tolerance: float = 1e-9) -> dict[str, Extreme]:
     """Bounds "mu_min", "mu_max", "nu_min", "nu_max" of the fixed points in the region, to within the tolerance.
 
-    Raises ArithmeticError if 50,000 boxes do not reach the tolerance.
+    Raises ValueError unless each corner of (omega, tau) has a fixed point in the region: where they leave it the
+    extremes lie on its edge. Raises ArithmeticError if 50,000 boxes do not reach the tolerance.
     """
     coordinates: tuple[tuple[str, Coordinate], ...] = (("mu", "mean"), ("nu", "variance"))
     with ctx.workprec(PRECISION):
@@ -74,7 +75,7 @@ def _extreme(
         for box in pending:
             num_boxes += 1
             upper = _upper_bound(region, box, value)
-            if upper is not None and upper > inner:
+            if upper is not None and not upper <= inner:  # what cannot be compared stays
                 heapq.heappush(heap, (-float(upper), num_boxes, upper, box))
         outer = max([inner, *(entry[2] for entry in heap[:1])])
         if outer - inner <= tolerance:
@@ -85,7 +86,7 @@ def _extreme(
 
 
 def _upper_bound(region: Range, box: Box, value: Callable[[MomentBalls], Dual]) -> arb | None:
-    """An upper bound of the coordinate on the box's fixed points; None if it can hold none."""
+    """An upper bound of the coordinate on the box's fixed points in the region; None if it can hold none."""
     x, y = ball(box[0]), ball(box[1])
     whole, centre = selu_balls(x, y), selu_balls(x.mid(), y.mid())
 
@@ -93,7 +94,9 @@ def _upper_bound(region: Range, box: Box, value: Callable[[MomentBalls], Dual]) 
         mean_value = here.value + gradient.dx * (x - x.mid()) + gradient.dy * (y - y.mid())
         return mean_value.intersection(gradient.value)
 
-    mean = bound(centre.mean, whole.mean)
+    mean, variance = bound(centre.mean, whole.mean), bound(centre.variance, whole.variance)
+    if mean.abs_lower() > region.mu or variance < region.nu[0] or variance > region.nu[1]:
+        return None
     if x.abs_lower() > arb(region.omega) * mean.abs_upper():
         return None
     for tau, sign in zip(region.tau, (1, -1), strict=True):  # tau_0 nu~ - y <= 0 and y - tau_1 nu~ <= 0
@@ -103,7 +106,8 @@ def _upper_bound(region: Range, box: Box, value: Callable[[MomentBalls], Dual]) 
         ]
         if sign * bound(*excess) > 0:
             return None
-    return bound(value(centre), value(whole)).upper()
+    upper = bound(value(centre), value(whole)).upper()
+    return upper if upper.is_finite() else arb.pos_inf()
 
 
 def _quarters(box: Box) -> list[Box]:
@@ -118,11 +122,18 @@ def _corner_fixed_points(region: Range) -> list[tuple[float, float, MomentBalls]
     (tau0, tau1), limit = (tuple(float(t) for t in region.tau), float(region.omega) * (1 - INWARDS))
     for omega in (-limit, limit):
         for tau in (tau0 * (1 + INWARDS), tau1 * (1 - INWARDS)):
-            point = find_fixed_points(Selu(), omega=omega, tau=tau)[0]
-            x, y = arb(point.mu * omega), arb(point.nu * tau)
-            m = selu_balls(x, y)
-            inside = abs(x) < arb(region.omega) * abs(m.mean.value)
-            inside &= arb(region.tau[0]) * m.variance.value < y < arb(region.tau[1]) * m.variance.value
-            if inside:
-                found.append((omega, tau, m))
+            for point in find_fixed_points(Selu(), omega=omega, tau=tau):
+                x, y = arb(point.mu * omega), arb(point.nu * tau)
+                m = selu_balls(x, y)
+                if _in_the_set(region, x, y, m.mean.value, m.variance.value):
+                    found.append((omega, tau, m))
+                    break
+            else:
+                raise ValueError(f"no fixed point for omega={omega:.6g}, tau={tau:.6g} lies surely in {region}")
     return found
+
+
+def _in_the_set(region: Range, x: arb, y: arb, mu: arb, nu: arb) -> bool:
+    """Whether (mu, nu), the image of (x, y), is surely a fixed point of some (omega, tau) and in the region."""
+    weights = abs(x) <= arb(region.omega) * abs(mu) and region.tau[0] * nu < y < region.tau[1] * nu
+    return bool(weights and abs(mu) <= region.mu and region.nu[0] <= nu <= region.nu[1])
