@@ -90,7 +90,7 @@ BAD = {
     "training.loss=max": "training.loss='max': legal are 'sum' or 'mean'",
     "+model.dept=3": "unknown key model.dept; legal here: depth, width, block, gain; did you mean depth?",
     "+activation.slope=3": "unknown key activation.slope; legal here: name, fixed_point, alpha, lambda, learn",
-    "activation.fixed_point=[-0.5,0.1]": "for this mu it exists for 0.403979 < nu < 1e+06",
+    "activation.fixed_point=[-0.5,0.1]": "for this mu it exists for 0.403979 < nu",
     "activation.fixed_point=[0,-1]": "activation.fixed_point=[0, -1]: use mean -1000 to 1000, variance 1e-06 to 1e+06",
     "activation.fixed_point=[0,nan]": "activation.fixed_point=[0, nan]: use mean",
     "activation.fixed_point=[1]": "activation.fixed_point=[1]: list should have at least 2 items",

@@ -67,8 +67,30 @@ def test_existing_range_is_sharp_and_named_in_the_error(mu, omega):
     alpha, lambda_ = selu_for_fixed_point(mu, low * 1.001, omega=omega)
     assert alpha > 0
     assert lambda_ > 0
-    with pytest.raises(ValueError, match=rf"no SELU has the fixed point mu={mu:g}.*exists for {low:.6g} < nu <"):
+    with pytest.raises(ValueError, match=rf"no SELU has the fixed point mu={mu:g}.*exists for {low:.6g} < nu$"):
         selu_for_fixed_point(mu, low * 0.999, omega=omega)
+
+
+@pytest.mark.parametrize("mu", [2000.0, -2000.0, 1e-5, -1e-5, -1e-30])
+def test_the_range_in_the_error_holds_for_means_of_any_size(mu):
+    with pytest.raises(ValueError, match="no SELU has the fixed point") as error:
+        selu_for_fixed_point(mu, mu**2 / 10)
+    low = float(str(error.value).split("exists for ")[1].removesuffix(" < nu"))
+    for nu in (low * 1.0001, low * 1e9):  # printed to six digits
+        f = Selu(*selu_for_fixed_point(mu, nu))
+        assert second_moment_map(f, nu + mu**2) == pytest.approx(nu + mu**2, rel=1e-9)
+    with pytest.raises(ValueError, match="no SELU has the fixed point"):
+        selu_for_fixed_point(mu, low * 0.9999)
+
+
+def test_ranges_with_a_gap_are_named_from_end_to_end():
+    # a SELU saturated at -10 has hardly a variance; a wide pre-activation needs nu of the order of mu^2
+    first, second = existing_variances(-100.0, omega=0.1)
+    assert second[1] == np.inf
+    with pytest.raises(ValueError, match=rf"< nu < {first[1]:.6g} or {second[0]:.6g} < nu$"):
+        selu_for_fixed_point(-100.0, 400.0, omega=0.1)
+    for nu in (first[0] * 1.01, first[1] * 0.99, second[0] * 1.01):
+        assert selu_for_fixed_point(-100.0, nu, omega=0.1)
 
 
 def test_positive_mean_under_zero_sum_needs_pi_minus_one_times_its_square():
@@ -78,7 +100,12 @@ def test_positive_mean_under_zero_sum_needs_pi_minus_one_times_its_square():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((0.0, 0.0), "nu is 0.0"), ((0.0, -1.0), "nu is -1.0"), ((float("nan"), 1.0), "mu is nan")],
+    [
+        ((0.0, 0.0), "nu is 0.0"),
+        ((0.0, -1.0), "nu is -1.0"),
+        ((float("nan"), 1.0), "mu is nan"),
+        ((1e200, 1.0), r"mu\^2 is inf"),
+    ],
 )
 def test_senseless_targets_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -42,8 +42,9 @@ def selu_to_digits(
     mu: Number, nu: Number, *, omega: Number | None = None, tau: Number = 1, digits: int = 50
 ) -> tuple[mpmath.mpf, mpmath.mpf]:
     """`selu_for_fixed_point` to that many digits; give decimals as strings ("0.1"), a float is taken exactly."""
-    check_target(float(mu), float(nu), None if omega is None else float(omega), float(tau))
-    precision = digits + 30
+    target = float(mu), float(nu), None if omega is None else float(omega), float(tau)
+    check_target(*target)
+    precision = digits + _digits(*target)
     previous = _solve(mu, nu, omega, tau, precision)
     while True:  # e^z - 1 and the quadratic cancel by an unknown number of digits: double until two agree
         precision *= 2
@@ -97,12 +98,13 @@ def _halves_mp(x: mpmath.mpf, y: mpmath.mpf) -> tuple[mpmath.mpf, ...]:
 def check_target(mu: float, nu: float, omega: float | None, tau: float) -> None:
     """ValueError unless a SELU with alpha, lambda > 0 has the fixed point, or for arguments that make no sense."""
     finite("mu", mu)
+    finite("mu^2", mu * mu)
     finite("omega", omega or 0.0)
     positive("nu", nu)
     positive("tau", tau)
     if _margin(mu, nu, omega, tau) <= SMALLEST_MARGIN:
         ranges = existing_variances(mu, omega=omega, tau=tau)
-        legal = " or ".join(f"{low:.6g} < nu < {high:.6g}" for low, high in ranges) or "no nu at all"
+        legal = " or ".join(f"{low:.6g} < nu < {high:.6g}".removesuffix(" < inf") for low, high in ranges)
         weights = "independent random weights" if omega is None else f"omega={omega:g}"
         raise ValueError(
             f"no SELU has the fixed point mu={mu:g}, nu={nu:g} under {weights}, tau={tau:g}; "
@@ -111,29 +113,41 @@ def check_target(mu: float, nu: float, omega: float | None, tau: float) -> None:
 
 
 SMALLEST_MARGIN = 1e-15  # below it the kink is so far out in a tail that doubles do not determine alpha
-LIMITS = (1e-6, 1e6)  # of the variances that `existing_variances` looks at
 
 
 def _margin(mu: float, nu: float, omega: float | None, tau: float) -> float:
     """Positive where the fixed point exists: mu^2 / E selu^2 below its limit for alpha to 0 or to infinity."""
     if mu == 0:
         return 1.0
-    with mpmath.workdps(60):  # y = 1e-6 cancels 6 digits; tails down to the smallest margin another 30
+    if nu <= SMALLEST_MARGIN * mu**2:  # E f^2 >= (E f)^2: the margin is at most nu / mu^2
+        return -1.0
+    with mpmath.workdps(_digits(mu, nu, omega, tau)):
         mean, second, p, pp, q, qq = _target(mu, nu, omega, tau)
         first, square = (p, pp) if mu > 0 else (q, qq)
         return float(first**2 * second / (mean**2 * square) - 1) if square > 0 else -1.0
 
 
+def _digits(mu: float, nu: float, omega: float | None, tau: float) -> int:
+    """E q^2 cancels as many digits as y has zeros, E p^2 in a tail as many as (x^2 / y)^2 has digits; 60 remain."""
+    x, y = (0.0, tau * (nu + mu**2)) if omega is None else (mu * omega, tau * nu)
+    return 60 + round(max(0.0, -math.log10(y)) + 2 * math.log10(1 + x**2 / y))
+
+
 def existing_variances(mu: float, *, omega: float | None = None, tau: float = 1.0) -> list[tuple[float, float]]:
-    """Intervals of nu in [1e-6, 1e6] for which a SELU with alpha, lambda > 0 has the fixed point (mu, nu)."""
+    """Intervals of nu for which a SELU with alpha, lambda > 0 has the fixed point (mu, nu); the last has no end.
 
-    def margin(log_nu: float) -> float:
-        return _margin(mu, math.exp(log_nu), omega, tau) - SMALLEST_MARGIN
+    Looked for on a grid of nu / mu^2, ten a decade. Up to SMALLEST_MARGIN there is none; at its other end |x| is at
+    most a hundredth of sqrt y, so that mu^2 / E selu^2 may be up to about 1/3: there is one from there on.
+    """
+    if mu == 0:
+        return [(0.0, math.inf)]
 
-    grid = np.linspace(math.log(LIMITS[0]), math.log(LIMITS[1]), 121)
-    exists = np.array([margin(v) > 0 for v in grid])
-    edges = [LIMITS[0]] if exists[0] else []
-    for i in np.flatnonzero(exists[1:] != exists[:-1]):
-        edges.append(math.exp(brentq(margin, grid[i], grid[i + 1], xtol=1e-13)))
-    edges += [LIMITS[1]] if exists[-1] else []
-    return list(zip(edges[::2], edges[1::2], strict=True))
+    def margin(log_ratio: float) -> float:
+        return _margin(mu, mu**2 * math.exp(log_ratio), omega, tau) - SMALLEST_MARGIN
+
+    top = 1e4 * (1 + (omega or 0.0) ** 2 / tau)
+    grid = np.linspace(math.log(SMALLEST_MARGIN), math.log(top), round(10 * math.log10(top / SMALLEST_MARGIN)))
+    exists = np.array([margin(ratio) > 0 for ratio in grid])
+    changes = np.flatnonzero(exists[1:] != exists[:-1])
+    edges = [mu**2 * math.exp(brentq(margin, grid[i], grid[i + 1], xtol=1e-13)) for i in changes]
+    return list(zip(edges[::2], [*edges[1::2], math.inf], strict=True))
