@@ -54,6 +54,17 @@ def test_weights_too_small_to_hold_the_variance_are_not_called_attracting():
     assert basin.open_cells
 
 
+@pytest.mark.parametrize(
+    ("omega", "lowest_nu"), [(("0.9", "1"), "0.02"), (("-0.1", "0.1"), "0.0001")], ids=["repelling", "nearly 0"]
+)
+def test_a_range_whose_image_cannot_be_bounded_is_left_open_and_soon(omega, lowest_nu):
+    weights = Weights(interval(*omega), interval("0.8", "1.25"))
+    basin = one_fixed_point_attracts(weights, start=State(interval("-1", "1"), interval(lowest_nu, "16")))
+    assert not basin.proven
+    assert basin.open_cells == [weights]
+    assert basin.seconds < 20  # five searches of a second
+
+
 def test_contraction_is_claimed_only_where_it_holds():
     near = State(interval("-0.01", "0.01"), interval("0.99", "1.01"))
     assert contracts(near, Weights(interval("0", "0"), interval("1", "1")))

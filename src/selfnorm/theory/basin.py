@@ -21,6 +21,7 @@ from selfnorm.theory.statements import Range, interval
 
 MAX_IMAGES = 200  # in a row for one cell; boxes that still move then do not settle
 SMALLEST_NU = fmpq(1, 10**6)  # a variance below may decay to 0: no fixed point is looked for there
+MAX_BOXES = 5_000  # in the search for one side of an image, about a second; those of a proof need up to 1,100
 GRID = 2**40  # box sides are rounded outwards to multiples of 1/GRID, which keeps the rationals short
 
 
@@ -53,13 +54,16 @@ def domain(region: Range) -> tuple[State, Weights]:
 
 
 def image(state: State, weights: Weights) -> State:
-    """A box that contains the image of the box under every (omega, tau), tight but for 1e-4 of its size."""
+    """A box that contains the image of the box under every (omega, tau), tight but for 1e-4 of its size.
+
+    Raises ArithmeticError if the search for a side does not converge, as where nu comes near 0 while omega mu does not.
+    """
     box = (_product(state.mu, weights.omega), _product(state.nu, weights.tau))
     tolerance = 1e-4 * float(box[1][1] - box[1][0]) + 1e-9
 
     def side(quantity: Quantity) -> Interval:
-        low = minimum(quantity, [box], tolerance=tolerance)
-        high = maximum(quantity, [box], tolerance=tolerance)
+        low = minimum(quantity, [box], tolerance=tolerance, max_boxes=MAX_BOXES)
+        high = maximum(quantity, [box], tolerance=tolerance, max_boxes=MAX_BOXES)
         return _rounded_down(low.lower), -_rounded_down(-high.upper)
 
     return State(side(lambda x, y: selu_balls(x, y).mean), side(lambda x, y: selu_balls(x, y).variance))
@@ -90,36 +94,43 @@ def contracts(state: State, weights: Weights) -> bool:
 
 @dataclass
 class Basin:
-    """Proven if every cell of (omega, tau) ends in a box that is mapped into itself, contracting."""
+    """Proven if every cell of (omega, tau) ends in a box that is mapped into itself, contracting: none is open."""
 
-    proven: bool
     num_cells: int = 0
     num_images: int = 0
     hull: State | None = None  # of the fixed points
     open_cells: list[Weights] = field(default_factory=list)
     seconds: float = 0.0
 
+    @property
+    def proven(self) -> bool:
+        return not self.open_cells
+
 
 def one_fixed_point_attracts(weights: Weights, *, start: State = START, max_depth: int = 12) -> Basin:
     """Is there, for every (omega, tau) in the box, one fixed point that attracts every start?
 
     The images of `start` shrink until they contract; where they stop shrinking before that, the cell of (omega, tau)
-    is cut in two and both go on from the box reached. Cells cut `max_depth` times, or whose
-    variance may decay to 0, are left open: not proven.
+    is cut in two and both go on from the box reached. Cells cut `max_depth` times, or whose variance may decay to 0, or
+    an image of which cannot be bounded, are left open: not proven.
     """
     begin = time.perf_counter()
-    basin = Basin(proven=True)
+    basin = Basin()
     with ctx.workprec(PRECISION):
         pending = [(weights, start, 0)]
         while pending:
             cell, state, depth = pending.pop()
-            final, images = _shrink(state, cell)
+            try:
+                final, images = _shrink(state, cell)
+                settled = contracts(final, cell) and image(final, cell).inside(final)
+            except ArithmeticError:
+                basin.open_cells.append(cell)
+                continue
             basin.num_images += images
-            if final.nu[0] >= SMALLEST_NU and contracts(final, cell) and image(final, cell).inside(final):
+            if final.nu[0] >= SMALLEST_NU and settled:
                 basin.num_cells += 1
                 basin.hull = final if basin.hull is None else hull(basin.hull, final)
             elif depth == max_depth or final.nu[0] < SMALLEST_NU:
-                basin.proven = False
                 basin.open_cells.append(cell)
             else:
                 pending += [(part, final, depth + 1) for part in _cut(cell)]

@@ -53,10 +53,12 @@ class _Candidate:
         return self.upper > other.upper  # the heap's first is the most promising
 
 
-def maximum(quantity: Quantity, boxes: Iterable[Box], *, tolerance: float = 1e-12) -> Extremum:
+def maximum(
+    quantity: Quantity, boxes: Iterable[Box], *, tolerance: float = 1e-12, max_boxes: int = MAX_BOXES
+) -> Extremum:
     """The largest value of the quantity on the union of the boxes, to within `tolerance`.
 
-    Raises ArithmeticError if 100,000 boxes do not reach the tolerance.
+    Raises ArithmeticError if `max_boxes` do not reach the tolerance.
     """
     heap: list[_Candidate] = []
     lower, x_best, y_best = arb.neg_inf(), fmpq(0), fmpq(0)
@@ -70,14 +72,16 @@ def maximum(quantity: Quantity, boxes: Iterable[Box], *, tolerance: float = 1e-1
             heapq.heappush(heap, candidate)
         if heap[0].upper - lower <= tolerance:
             return Extremum(lower, heap[0].upper, x_best, y_best, num_boxes)
-        if num_boxes > MAX_BOXES:
+        if num_boxes > max_boxes:
             raise ArithmeticError(f"{num_boxes} boxes leave the maximum between {lower} and {heap[0].upper}")
         pending = _halves(heapq.heappop(heap))
 
 
-def minimum(quantity: Quantity, boxes: Iterable[Box], *, tolerance: float = 1e-12) -> Extremum:
+def minimum(
+    quantity: Quantity, boxes: Iterable[Box], *, tolerance: float = 1e-12, max_boxes: int = MAX_BOXES
+) -> Extremum:
     """The smallest value of the quantity, like `maximum`."""
-    found = maximum(lambda x, y: -quantity(x, y), boxes, tolerance=tolerance)
+    found = maximum(lambda x, y: -quantity(x, y), boxes, tolerance=tolerance, max_boxes=max_boxes)
     return Extremum(-found.upper, -found.lower, found.x, found.y, found.num_boxes)
 
 

@@ -35,7 +35,10 @@ class Verdict:
 
 
 def decide(statement: Statement, *, tolerance: float = 1e-12) -> Verdict:
-    """Prove or refute the statement; undecided only if the extremum is within the tolerance of the bound."""
+    """Prove or refute the statement; undecided only if the extremum is within the tolerance of the bound.
+
+    Raises ArithmeticError where the search does not converge, as it may for nu near 0 with |omega| near 1.
+    """
     start = time.perf_counter()
     with ctx.workprec(PRECISION):
         seek = maximum if statement.sense == "<" else minimum
