@@ -114,6 +114,30 @@ def test_senseless_targets_are_refused(arguments, message):
         selu_for_fixed_point(0.0, 1.0, tau=0.0)
 
 
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"tau": 0.0}, r"tau is 0\.0, must be positive"),
+        ({"tau": -1.0}, r"tau is -1\.0, must be positive"),
+        ({"tau": np.nan}, "tau is nan, must be positive"),
+        ({"omega": np.nan}, "omega is nan, must be finite"),
+    ],
+)
+def test_fixed_points_under_senseless_weights_are_refused(weights, message):
+    with pytest.raises(ValueError, match=message):
+        find_fixed_points(Selu(), **weights)
+    with pytest.raises(ValueError, match=message):
+        existence_map(0.0, 1.0, **weights)
+
+
+@pytest.mark.parametrize(
+    ("mu", "nu", "message"), [(0, -1, r"nu is -1\.0"), (0, 0, r"nu is 0\.0"), (np.nan, 1, "mu is nan")]
+)
+def test_existence_map_of_senseless_moments_is_refused(mu, nu, message):
+    with pytest.raises(ValueError, match=message):
+        existence_map([mu, 0.1], [nu, 1.0])
+
+
 def deep_moments(f, mu, nu, rng, *, width=1000, depth=10, samples=200):
     """Mean and variance over units and samples after `depth` layers of independent weights N(0, 1 / width)."""
     h = rng.normal(mu, np.sqrt(nu), (width, samples))

@@ -150,5 +150,11 @@ def test_bad_activations_are_refused():
         Selu(1, float("nan"))
     with pytest.raises(ValueError, match=r"'swish' is unknown, must be one of selu, elu"):
         activation("swish")
+    with pytest.raises(ValueError, match="slope is nan, must be finite"):
+        activation("leaky_relu", slope=float("nan"))
+    with pytest.raises(ValueError, match="relu has no constant alpha; it has none"):
+        activation("relu", alpha=1)
+    with pytest.raises(ValueError, match="selu has no constant slope; it has alpha, lambda_"):
+        activation("selu", alpha=1, slope=1)
     with pytest.raises(ValueError, match=r"q is -1\.0, must be positive"):
         second_moment_map(Selu(), -1.0)

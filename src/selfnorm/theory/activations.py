@@ -6,6 +6,7 @@ SELU and ELU in closed form, the others by quadrature.
 Legend: x, y mean and variance of the pre-activation z; alpha, lambda_ the SELU's parameters.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import expit, ndtr
 
+from selfnorm.theory.checks import finite
 from selfnorm.theory.quadrature import Array, Function, Moments, expectation, moments
 from selfnorm.theory.selu import Selu
 
@@ -71,7 +73,8 @@ LEAKY_SLOPE = 0.01
 
 
 def leaky_relu(slope: float = LEAKY_SLOPE) -> Pointwise:
-    """z if z > 0 else slope z."""
+    """z if z > 0 else slope z. Raises ValueError unless the slope is finite."""
+    finite("slope", slope)
     return Pointwise("leaky_relu", lambda z: np.where(z > 0, z, slope * z), lambda z: np.where(z > 0, 1.0, slope))
 
 
@@ -91,8 +94,12 @@ NAMES = tuple(_ACTIVATIONS)
 def activation(name: str, **constants: float) -> Activation:
     """The activation of that name; its constants are the usual ones (ELU alpha 1, leaky ReLU slope 0.01) if not given.
 
-    constants: alpha and lambda_ of selu, alpha of elu, slope of leaky_relu. Raises ValueError for an unknown name.
+    constants: alpha and lambda_ of selu, alpha of elu, slope of leaky_relu. Raises ValueError for an unknown name or
+    constant.
     """
     if name not in _ACTIVATIONS:
         raise ValueError(f"activation {name!r} is unknown, must be one of {', '.join(NAMES)}")
+    legal = inspect.signature(_ACTIVATIONS[name]).parameters
+    if unknown := sorted(constants.keys() - legal.keys()):
+        raise ValueError(f"{name} has no constant {unknown[0]}; it has {', '.join(legal) or 'none'}")
     return _ACTIVATIONS[name](**constants)

@@ -12,7 +12,8 @@ K(q) variance of f(sqrt(tau q) z)^2; z standard normal.
 import numpy as np
 
 from selfnorm.theory.activations import Activation
-from selfnorm.theory.moment_map import positive, second_moment_map
+from selfnorm.theory.checks import positive
+from selfnorm.theory.moment_map import second_moment_map
 from selfnorm.theory.quadrature import Array, expectation
 
 # q is taken as log-normal with the mean and variance so far: exact where map and K are polynomials of degree two

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from selfnorm.theory.activations import Activation
+from selfnorm.theory.checks import finite, positive
 from selfnorm.theory.moment_map import layer_jacobian, layer_map, second_moment_map, second_moment_slope
 from selfnorm.theory.quadrature import Array
 from selfnorm.theory.selu import Halves, closed_form, halves
@@ -64,8 +65,10 @@ def find_fixed_points(f: Activation, *, omega: float = 0.0, tau: float = 1.0) ->
     """Fixed points with variance 1e-6 to 1e6, attracting or not, by increasing variance.
 
     Newton's method in (mu, log nu) from a grid of starts: what it finds is fixed to rounding; that it finds all is
-    likely, not proven. Where a whole line is fixed it returns single points of it.
+    likely, not proven. Where a whole line is fixed it returns single points of it. ValueError like `layer_map`.
     """
+    finite("omega", omega)
+    positive("tau", tau)
     mu, log_nu = (start.ravel() for start in STARTS)
     for _ in range(40):
         residual, jacobian = _log_system(f, mu, log_nu, omega, tau)
@@ -119,9 +122,11 @@ def existence_map(
 
     The rate is the spectral radius of the map's Jacobian for a given omega, and the slope of the second-moment map
     for omega=None (see `selu_for_fixed_point`); the fixed point attracts where it is below one. For whole grids, in
-    closed form: for variances below 1e-4 solve and classify one by one.
+    closed form: for variances below 1e-4 solve and classify one by one. ValueError like `layer_map`.
     """
-    mu, nu = (np.array(a, float) for a in np.broadcast_arrays(mu, nu))
+    mu, nu = np.broadcast_arrays(finite("mu", mu), positive("nu", nu))
+    finite("omega", omega or 0.0)
+    positive("tau", tau)
     second = nu + mu**2
     x, y = (np.zeros_like(mu), tau * second) if omega is None else (omega * mu, tau * nu)
     h = halves(x, y)

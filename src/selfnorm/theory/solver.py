@@ -17,7 +17,7 @@ import mpmath
 import numpy as np
 from scipy.optimize import brentq
 
-from selfnorm.theory.moment_map import finite, positive
+from selfnorm.theory.checks import finite, positive
 
 Number = float | str  # or mpmath's own
 
