@@ -42,3 +42,20 @@ def mean_and_variance(function: Function, x: float, y: float) -> tuple[mp.mpf, m
         mean = expectation(function, x, y)
         variance = expectation(lambda z: (function(z) - mean) ** 2, x, y)
         return mean, variance, expectation(lambda z: abs(function(z)), x, y)
+
+
+def selu_jacobian(alpha: float, lambda_: float, x: float, y: float) -> tuple[mp.mpf, ...]:
+    """d mu~/dx, d mu~/dy, d nu~/dx, d nu~/dy by the paper's closed forms at 400 digits, which outlast any tail."""
+    with mp.workdps(400):
+        a, x, y = mp.mpf(alpha), mp.mpf(x), mp.mpf(y)
+        root = mp.sqrt(2 * y)
+        capital_a = mp.exp(x + y / 2) * mp.erfc((x + y) / root)
+        capital_b = mp.exp(2 * x + 2 * y) * mp.erfc((x + 2 * y) / root)
+        capital_c, g = mp.erfc(x / root), mp.sqrt(2 / mp.pi) * mp.sqrt(y) * mp.exp(-(x**2) / (2 * y))
+        mean = (2 * x - (a + x) * capital_c + a * capital_a + g) / 2
+        mean_x = (a * capital_a - capital_c + 2) / 2
+        mean_y = (a * capital_a - (a - 1) * g / y) / 4
+        second_x = a**2 * (capital_b - capital_a) + x * (2 - capital_c) + g
+        second_y = (a**2 * (2 * capital_b - capital_a) - capital_c + 2) / 2
+        scaled = mean_x, mean_y, second_x - 2 * mean * mean_x, second_y - 2 * mean * mean_y
+        return tuple(value * mp.mpf(lambda_) ** power for value, power in zip(scaled, (1, 1, 2, 2), strict=True))

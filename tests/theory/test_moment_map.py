@@ -3,7 +3,7 @@
 import mpmath as mp
 import numpy as np
 import pytest
-from gaussian_reference import ACTIVATIONS, expectation, mean_and_variance
+from gaussian_reference import ACTIVATIONS, expectation, mean_and_variance, selu_jacobian
 from gaussian_reference import selu as selu_mp
 
 from selfnorm.theory import quadrature
@@ -37,6 +37,22 @@ def test_selu_closed_form_agrees_with_quadrature_of_mpmath(seed):
     found = f.moments(x, y)
     assert abs(found.mean - mean) <= RELATIVE * scale
     assert float(abs(found.variance / variance - 1)) < RELATIVE
+
+
+TAILS = [(5.0, 1.0), (8.0, 1.0), (20.0, 1.0), (0.3, 1e-3), (-8.0, 1.0), (-0.3, 1e-3), (1e-5, 1e-12), (0.0, 1e-12)]
+
+
+@pytest.mark.parametrize("alpha", [ALPHA_01, 1.0, 0.5])
+def test_selu_derivatives_keep_their_digits_however_little_is_beyond_the_kink(alpha):
+    points = TAILS + list(zip(*random_points(11, 60), strict=True))
+    compared = 0
+    for x, y in points:
+        found = Selu(alpha, 1.1).moments(x, y)
+        for value, exact in zip(found[2:], selu_jacobian(alpha, 1.1, x, y), strict=True):
+            if abs(exact) > 1e-190:  # what is smaller comes from beyond 30 standard deviations
+                assert abs(float(value / exact - 1)) < 10 * RELATIVE, (x, y)
+                compared += 1
+    assert compared > 3.5 * len(points)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -1,8 +1,9 @@
 """SELU and its moments under a Gaussian pre-activation, in closed form (paper, Eq. 4, 5 and appendix).
 
 In: z ~ N(x, y), any shape. Out: mean and variance of selu(z), their derivatives, E selu'(z)^2.
-Relative error below 1e-10 for variances 1e-12 to 1e6: exponentials times erfc are written with erfcx, and where the
-closed form of the variance cancels the centred square is integrated instead.
+For variances 1e-12 to 1e6 the relative error is below 1e-10, and that of the derivatives below 1e-9 but where one
+passes through 0: exponentials times erfc are written with erfcx, and where the closed form of the variance cancels the
+centred square is integrated instead. What a kink more than 30 standard deviations away adds, below 1e-190, is left out.
 
 Legend: x, y mean and variance of the pre-activation z; alpha, lambda_ the SELU's parameters, called (alpha, lambda)
 in the paper; p = max(z, 0) and q = min(e^z - 1, 0) its two halves: selu = lambda (p + alpha q), p q = 0.
@@ -96,9 +97,9 @@ class Selu:
         x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
         h = halves(x, y)
         closed = closed_form(h, self.alpha, self.lambda_)
-        # where the formulas lose more than three digits, at a few 1e-16 relative to their terms
+        # where the formulas lose more than three digits, at a few 1e-16 relative to their terms; E q^2 loses q's twice
         terms = self.lambda_**2 * ((x**2 + y) * h.positive + self.alpha**2 * (h.exp2 + 2 * h.exp + h.negative))
-        cancels = (closed.variance < 1e-3 * terms) | (-h.q < 1e-3 * h.negative)
+        cancels = (closed.variance < 1e-3 * terms) | (-h.q < 1e-2 * h.negative)
         if not cancels.any():
             return closed
         exact = quadrature.moments(self, self.slope, x[cancels], y[cancels])
@@ -113,7 +114,19 @@ def closed_form(h: Halves, alpha: Array | float, lambda_: Array | float) -> Mome
     mean = lambda_ * (h.p + alpha * h.q)
     mean_x = lambda_ * (h.positive + alpha * h.exp)
     mean_y = lambda_ / 2 * (alpha * h.exp - (alpha - 1) * h.density)
-    second_x = 2 * lambda_**2 * (h.p + alpha**2 * (h.exp2 - h.exp))
     second_y = lambda_**2 * (h.positive + alpha**2 * (2 * h.exp2 - h.exp))
     variance = lambda_**2 * (h.pp + alpha**2 * h.qq) - mean**2
-    return Moments(mean, variance, mean_x, mean_y, second_x - 2 * mean * mean_x, second_y - 2 * mean * mean_y)
+    covariance = _covariance_with_slope(h, alpha, mean / lambda_, variance / lambda_**2)
+    return Moments(mean, variance, mean_x, mean_y, 2 * lambda_**2 * covariance, second_y - 2 * mean * mean_y)
+
+
+def _covariance_with_slope(h: Halves, alpha: Array | float, mean: Array, variance: Array) -> Array:
+    """Cov(f, f') for lambda = 1, without the part of f' that would cancel: f' = 1 above 0, f' = f + alpha below.
+
+    Where most of z is above, Cov(f, f' - 1) is an integral over z < 0 alone; where it is below, Cov(f, f' - f - alpha)
+    is one over z > 0 and the rest the variance. In the tails both are as small as the true value.
+    """
+    kink = alpha - 1
+    below = alpha * (alpha * h.qq + kink * h.q) - mean * (alpha * h.q + kink * h.negative)
+    above = h.pp + kink * h.p - mean * (h.p + kink * h.positive)
+    return np.where(h.positive > h.negative, below, variance - above)
