@@ -38,7 +38,11 @@ def train(*arguments: str, cwd: Path = ROOT, timeout: float = 280) -> subprocess
         (["seeds.x=1"], "invalid literal for int() with base 10: 'x'"),
         (["model=null"], "Config group override must be a string or a list"),
         (["activation=leaky_relu", "activation.slop=0.1"], "did you mean slope?"),
-        (["dropout.rate=0.1"], "unknown key dropout.rate; legal here: name, rate, input_rate"),
+        (["dropout.rate=0.1"], "unknown key dropout.rate; legal here: name; dropout=standard, dropout=alpha has rate"),
+        (
+            ["activation=relu", "activation.learn=true"],
+            "unknown key activation.learn; legal here: name; activation=selu has learn",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2_and_writes_nothing(

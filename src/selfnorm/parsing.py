@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -17,12 +18,23 @@ from selfnorm.config import ConfigError, Job
 LONGEST_VALUE = 120
 
 
-def unknown_key(name: str) -> str:
-    """One line for a key that the configuration does not have: the legal ones, and the closest."""
+def unknown_key(name: str, chosen: str | None = None) -> str:
+    """One line for a key that the configuration does not have: the legal ones, and the closest.
+
+    chosen: the member of a group, such as relu of activation, whose keys are legal; of all its members if not known.
+    """
     if name in Job.model_fields:  # a group, given a value
         return f"{name} is a group: choose one of its files, {name}=..., or set a key of it, {name}.key=..."
     *parents, key = name.split(".")
-    legal = _legal_keys(tuple(parents[:1]) if parents and parents[0] in Job.model_fields else ())
+    if not parents or parents[0] not in Job.model_fields:
+        return _unknown(name, key, _legal_keys(()))
+    group = parents[0]
+    owners = [f"{group}={member}" for member, keys in _members(group) if key in keys]
+    text = _unknown(name, key, _legal_keys((group, chosen) if chosen else (group,)))
+    return text + (f"; {', '.join(owners)} has {key}" if owners else "")
+
+
+def _unknown(name: str, key: str, legal: list[str]) -> str:
     close = difflib.get_close_matches(key, legal, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"unknown key {name}; legal here: {', '.join(legal)}{hint}"
@@ -35,7 +47,8 @@ def in_words(error: Exception) -> str:
     if (override := getattr(error, "override", None)) is not None:  # Hydra could not parse it
         text = f"{override or repr(override)}: {text}"
     if unknown := re.match(r"Could not override '([\w.]+)'\. To append", text):
-        text = unknown_key(unknown[1])
+        group = getattr(error.__cause__, "parent_node", None)  # OmegaConf's: where the key was looked for
+        text = unknown_key(unknown[1], group.get("name") if isinstance(group, Mapping) else None)
     return one_line(text)
 
 
@@ -53,10 +66,7 @@ def _sentence(fault: Any, config: dict[str, Any]) -> str:
     name, value = ".".join(path), fault["input"]
     match fault["type"]:
         case "extra_forbidden":
-            legal = _legal_keys(fault["loc"][:-1])
-            close = difflib.get_close_matches(path[-1], legal, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            return f"unknown key {name}; legal here: {', '.join(legal)}{hint}"
+            return _unknown(name, path[-1], _legal_keys(fault["loc"][:-1]))
         case "missing":
             return f"{'.'.join(str(step) for step in fault['loc'])} is missing"
         case "union_tag_invalid":
@@ -92,8 +102,17 @@ def _legal_keys(loc: tuple[Any, ...]) -> list[str]:
     """The keys that the schema knows at a path: of the union's member that the path names, or of all its members."""
     if not loc:
         return [field.alias or name for name, field in Job.model_fields.items()]
-    annotation: Any = Job.model_fields[str(loc[0])].annotation
-    parts = [part for part in (annotation, *get_args(annotation)) if hasattr(part, "model_fields")]
-    if len(loc) > 1:
-        parts = [part for part in parts if loc[1] in get_args(part.model_fields["name"].annotation)]
-    return list(dict.fromkeys(field.alias or name for part in parts for name, field in part.model_fields.items()))
+    found = [keys for member, keys in _members(str(loc[0])) if len(loc) == 1 or member == loc[1]]
+    return list(dict.fromkeys(key for keys in found for key in keys))
+
+
+def _members(group: str) -> list[tuple[str, list[str]]]:
+    """What can be chosen for a group by name, and the keys of each; of a part without choices its keys alone."""
+    annotation: Any = Job.model_fields[group].annotation
+    members = []
+    for part in (annotation, *get_args(annotation)):
+        if fields := getattr(part, "model_fields", None):
+            keys = [field.alias or key for key, field in fields.items()]
+            names = get_args(fields["name"].annotation) if "name" in fields else ()
+            members += [(name, keys) for name in names or ("",)]
+    return members
