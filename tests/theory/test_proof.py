@@ -3,6 +3,7 @@
 import json
 import runpy
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
@@ -97,6 +98,12 @@ def test_printed_decimals_are_rounded_outwards(value):
     assert exact - Fraction(1, 10**6) < Fraction(decimal(value, floor, 6)) <= exact
     assert exact <= Fraction(decimal(value, ceil, 6)) < exact + Fraction(1, 10**6)
     assert decimal(arb("0.25 +/- 0.1"), floor, 2) == "0.14"  # 0.15 is not a double: its lower end is below
+
+
+def test_a_witness_that_is_no_whole_number_is_written_as_it_is(proven):
+    arrival = replace(proven.arrival, witness=(fmpq(-1, 3), fmpq(1, 50)))
+    data = as_data(replace(proven, arrival=arrival))["layers_until_inside"]
+    assert data["witness"] == {"mu": -0.333333333, "nu": 0.02}
 
 
 def run_script(monkeypatch, name, *arguments):

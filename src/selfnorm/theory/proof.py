@@ -121,6 +121,11 @@ def decimal(value: arb | fmpq, rounding: Callable[[Fraction], int], digits: int 
     return f"{'-' if scaled < 0 else ''}{abs(scaled) // 10**digits}.{abs(scaled) % 10**digits:0{digits}d}"
 
 
+def number(value: fmpq) -> float:
+    """The rational as a number to read, to nine digits."""
+    return round(int(value.p) / int(value.q), 9)
+
+
 def as_data(proof: Proof) -> dict[str, Any]:
     """The proof as dictionaries of texts, numbers and booleans."""
     arrival, (x_end, y_end) = proof.arrival, proof.arrival.witness_end
@@ -149,7 +154,7 @@ def as_data(proof: Proof) -> dict[str, Any]:
             "region": str(THEOREM_1),
             "sufficient": arrival.sufficient,
             "insufficient": arrival.insufficient,
-            "witness": {"mu": float(arrival.witness[0].p), "nu": decimal(arrival.witness[1], floor, 2)},
+            "witness": {name: number(value) for name, value in zip(("mu", "nu"), arrival.witness, strict=True)},
             "witness_end": {"mu": decimal(x_end, floor, 6), "nu": decimal(y_end, floor, 6)},
             "seconds": round(arrival.seconds, 2),
         },
@@ -181,7 +186,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "as_expected": verdict.as_expected,
         "extremum": "maximum" if statement.sense == "<" else "minimum",
         **_enclosure(verdict.extremum.lower, verdict.extremum.upper),
-        "attained_at": {name: round(int(value.p) / int(value.q), 9) for name, value in verdict.at.items()},
+        "attained_at": {name: number(value) for name, value in verdict.at.items()},
         "boxes": verdict.extremum.num_boxes,
         "seconds": round(verdict.seconds, 3),
         "note": statement.note,
