@@ -14,7 +14,7 @@ from selfnorm.analysis.report import make_report
 from selfnorm.analysis.results import Tables
 from selfnorm.analysis.runs import load_runs
 from selfnorm.analysis.statistics import FINAL, TEST
-from selfnorm.analysis.targets import OWN_BEST, learned_constants, target_sentences, targets
+from selfnorm.analysis.targets import OWN_BEST, both_errors, learned_constants, target_sentences, targets
 
 
 def write(root: Path, *, fixed_point: list[float], lr: float, factor: float, learn: bool = False) -> None:
@@ -84,6 +84,16 @@ def test_the_answer_names_what_is_better_somewhere_and_worse_nowhere(tables: Tab
     assert equal.endswith("in both none.")
     better = table.assign(p_holm=0.01, low=0.8, high=0.9)
     assert "in both (0, 2), learned from (0, 1)." in target_sentences(better)[0]
+
+
+def test_the_readmes_sentences_hold_learned_constants_apart(tables: Tables) -> None:
+    table = targets(tables)
+    own, equal = both_errors(table.assign(p_holm=0.01, low=0.8, high=0.9))
+    assert own.startswith(
+        "Each at its own best learning rate, lower in both errors somewhere and higher nowhere: (0, 2);"
+    )
+    assert "learned from (0, 1): final error lower in 1 and higher in 0 of 1" in equal
+    assert "higher nowhere: none;" in both_errors(table)[0]
 
 
 def test_learned_constants_are_those_after_training(tables: Tables) -> None:

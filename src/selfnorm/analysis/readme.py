@@ -12,7 +12,7 @@ from selfnorm.analysis.coordinates import dataset_title
 from selfnorm.analysis.markup import markdown_table
 from selfnorm.analysis.report_text import interval_text
 from selfnorm.analysis.statistics import FLUCTUATION, SPEED
-from selfnorm.analysis.targets import own_best_summary
+from selfnorm.analysis.targets import both_errors, own_best_summary
 
 _HEADS = {FLUCTUATION: "fluctuation, BN / SNN", SPEED: "updates to the same error, BN / SNN"}
 
@@ -47,8 +47,9 @@ def counts(folder: Path) -> str:
 def section(folder: Path) -> str:
     """The tables of one results folder, by what was compared there."""
     if (folder / "targets.csv").exists():
-        summary = own_best_summary(pd.read_csv(folder / "targets.csv", dtype={"lr": str}))
-        return f"{markdown_table(summary)}\n({_link(folder)})\n"
+        table = pd.read_csv(folder / "targets.csv", dtype={"lr": str})
+        sentences = "".join(f"- {sentence}\n" for sentence in both_errors(table))
+        return f"{markdown_table(own_best_summary(table))}\n{sentences}\n({_link(folder)})\n"
     return f"{results_table(folder)}\n{counts(folder)}"
 
 

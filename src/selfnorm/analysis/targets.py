@@ -94,6 +94,20 @@ def own_best_summary(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def both_errors(table: pd.DataFrame) -> list[str]:
+    """Each at its own best rate and at equal rates: who is better in both errors, and what learning constants does."""
+    sentences = []
+    for rates, group in _by_rates(table):
+        learned = group[group["target"] == f"learned from {PAPERS}"]
+        counts = "; ".join(_counted(learned, statistic) for statistic in (FINAL, TEST))
+        both = _named(_better_in_both(group[~group["target"].str.startswith("learned")]))
+        sentences.append(
+            f"{rates.capitalize()}, lower in both errors somewhere and higher nowhere: {both}; "
+            f"alpha and lambda learned from {PAPERS}: {counts}."
+        )
+    return sentences
+
+
 def _by_rates(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     own = table["lr"] == OWN_BEST
     if own.any():
@@ -104,9 +118,14 @@ def _by_rates(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def _answer(group: pd.DataFrame) -> str:
     """Which targets are somewhere better than (0, 1) and nowhere worse: in training error, in test error, in both."""
     better = {name: _better(group[group["statistic"] == name]) for name in (FINAL, TEST)}
-    both = [target for target in better[FINAL] if target in better[TEST]]
+    both = _better_in_both(group)
     parts = [f"in {name} {_named(counts)}" for name, counts in better.items()]
     return f"surely lower than (0, 1) somewhere and higher nowhere: {'; '.join(parts)}; in both {_named(both)}."
+
+
+def _better_in_both(group: pd.DataFrame) -> list[str]:
+    final, test = (_better(group[group["statistic"] == name]) for name in (FINAL, TEST))
+    return [target for target in final if target in test]
 
 
 def _better(rows: pd.DataFrame) -> dict[str, str]:
