@@ -1,11 +1,13 @@
 """Draw the theory's pictures: python scripts/theory.py [--out DIR]
 
-Writes map, selu and existence as PNG, SVG and PDF, and activations.md, the table of the activations' fixed points.
+Writes map, selu and existence as PNG, SVG and PDF, activations.md, the table of the activations' fixed points, and
+README.md, which explains them.
 """
 
 from pathlib import Path
 
 from selfnorm.commandline import Parser, new_folder, run
+from selfnorm.theory.captions import README
 from selfnorm.theory.figures import existence_figure, map_figure, save, selu_figure
 from selfnorm.theory.survey import activation_table
 
@@ -18,8 +20,9 @@ def main() -> None:
     for name, figure in {"map": map_figure(), "selu": selu_figure(), "existence": existence_figure()}.items():
         save(figure, out / name)
         print(out / f"{name}.png")
-    (out / "activations.md").write_text(activation_table())
-    print(out / "activations.md")
+    for name, text in {"activations.md": activation_table(), "README.md": README}.items():
+        (out / name).write_text(text)
+        print(out / name)
 
 
 if __name__ == "__main__":

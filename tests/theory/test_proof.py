@@ -1,6 +1,7 @@
 """Beyond the paper, the whole proof, and the command that prints it."""
 
 import json
+import re
 import runpy
 import sys
 from dataclasses import replace
@@ -137,7 +138,11 @@ def test_theory_draws_every_picture_with_the_same_bytes_on_every_run(monkeypatch
     run_script(monkeypatch, "theory.py", "--out", str(tmp_path))
     written = {path.name for path in tmp_path.iterdir()}
     assert "| selu | 1 | (0, 1) | 0.7826 | 1 | 0.7826 | 1.0716 |" in (tmp_path / "activations.md").read_text()
-    assert written - {"activations.md"} == {
+    page = (tmp_path / "README.md").read_text()
+    assert all(f"({name}.png)" in page for name in ("map", "selu", "existence"))
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert all((SCRIPTS.parent / "docs/theory" / link).is_file() for link in links)
+    assert written - {"activations.md", "README.md"} == {
         f"{name}.{kind}" for name in ("map", "selu", "existence") for kind in ("png", "svg", "pdf")
     }
     assert "map.png" in capsys.readouterr().out

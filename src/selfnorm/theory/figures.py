@@ -21,6 +21,7 @@ from selfnorm.theory.selu import Selu
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#AA4499"  # Okabe-Ito, Tol
 LABEL: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 1.5}
+NOTE: dict[str, Any] = {"fontsize": 9, "bbox": LABEL}
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -44,7 +45,7 @@ def map_figure(*, omega: float = 0.0, tau: float = 1.0) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 4.4), layout="constrained")
         wide, near = figure.subplots(1, 2)
-        _arrows(wide, np.linspace(-1, 1, 12), np.linspace(0.1, 4, 13), omega, tau)
+        _arrows(wide, np.linspace(-1, 1, 12), np.linspace(0.1, 4, 13), omega, tau, lift=-36)
         _arrows(near, np.linspace(-0.14, 0.14, 12), np.linspace(0.7, 1.6, 13), omega, tau)
         wide.set_title("from far away", loc="left")
         near.set_title("around Theorem 1's domain (green)", loc="left")
@@ -57,7 +58,7 @@ def map_figure(*, omega: float = 0.0, tau: float = 1.0) -> Figure:
         return figure
 
 
-def _arrows(axes: Axes, mu: np.ndarray, nu: np.ndarray, omega: float, tau: float) -> None:
+def _arrows(axes: Axes, mu: np.ndarray, nu: np.ndarray, omega: float, tau: float, lift: float = 9) -> None:
     grid_mu, grid_nu = np.meshgrid(mu, nu)
     new_mu, new_nu = layer_map(Selu(), grid_mu, grid_nu, omega=omega, tau=tau)
     step = (new_mu - grid_mu) / 3, (new_nu - grid_nu) / 3
@@ -65,9 +66,16 @@ def _arrows(axes: Axes, mu: np.ndarray, nu: np.ndarray, omega: float, tau: float
     axes.quiver(grid_mu, grid_nu, *step, angles="xy", scale_units="xy", scale=1, color=BLUE, **shape)
     axes.add_patch(Rectangle((-0.1, 0.8), 0.2, 0.7, fill=False, edgecolor=GREEN, linewidth=2, zorder=3))
     point = find_fixed_points(Selu(), omega=omega, tau=tau)[0]
-    axes.plot(point.mu, point.nu, "o", color=ORANGE, markeredgecolor="white", markersize=8, zorder=4)
+    _mark(axes, point.mu, point.nu, lift)
     axes.set(xlabel=r"mean $\mu$", ylabel=r"variance $\nu$")
     axes.margins(0.05)
+
+
+def _mark(axes: Axes, mu: float, nu: float, lift: float = 9) -> None:
+    """The fixed point, its label so many points above."""
+    axes.plot(mu, nu, "o", color=ORANGE, markeredgecolor="white", markersize=8, zorder=4)
+    text = f"fixed point ({round(mu, 3) + 0.0:g}, {round(nu, 3):g})"
+    axes.annotate(text, (mu, nu), (0, lift), textcoords="offset points", ha="center", fontsize=9, bbox=LABEL, zorder=5)
 
 
 def selu_figure() -> Figure:
@@ -116,11 +124,13 @@ def existence_figure() -> Figure:
             axes.set_facecolor("#dddddd")
             filled = axes.contourf(mu, nu, rate, levels=levels, cmap="viridis")
             axes.contourf(mu, nu, rate, levels=[1, np.inf], colors=["white"], hatches=["//"])
-            axes.plot(0, 1, "o", color=ORANGE, markeredgecolor="white", markersize=8)
+            _mark(axes, 0, 1)
             axes.set(yscale="log", xlabel=r"mean $\mu$", xticks=[-1, 0, 1])
             axes.set_title(title, loc="left", fontsize=11)
-            note = "exists, does not attract" if np.nanmin(rate) > 1 else "no SELU"
-            axes.text(0.95, 0.06, note, transform=axes.transAxes, ha="right", fontsize=9, bbox=LABEL)
+            if np.nanmin(rate) > 1:
+                axes.text(0.05, 0.9, "exists, does not attract", transform=axes.transAxes, **NOTE)
+            side = 0.05 if np.isnan(rate[0, 0]) else 0.95  # the corner of low variance that is grey
+            axes.text(side, 0.06, "no SELU", transform=axes.transAxes, ha="right" if side > 0.5 else "left", **NOTE)
         panels[0].set_ylabel(r"variance $\nu$")
         panels[0].set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
         bar = figure.colorbar(filled, ax=panels, label="deviation left after one layer", pad=0.01)
