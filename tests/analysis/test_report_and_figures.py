@@ -4,6 +4,7 @@ import os
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,19 @@ def test_moments_figure_has_a_panel_per_moment_and_network(tables: Tables) -> No
     rows = tables.moments[(tables.moments["network"] == "BN") & (tables.moments["depth"] == 32)]
     last = rows[(rows["layer"] == 32) & (rows["step"] == rows["step"].max())]
     assert drawn[-1, -1] == pytest.approx(last["activation_variance"].mean())
+
+
+def test_moments_figure_has_no_column_without_a_run_and_labels_its_scales(tables: Tables) -> None:
+    alone = replace(tables, cells=tables.cells[tables.cells["network"] == "SNN"])
+    with house_style():
+        figure = moments_figure(alone)
+        figure.draw_without_rendering()
+    assert [ax.get_title() for ax in figure.axes if ax.get_title()] == [
+        f"MNIST: SNN, {moment} of the activations" for moment in ("mean", "variance")
+    ]
+    for bar in (ax for ax in figure.axes if not ax.get_title()):
+        low, high = bar.get_ylim()
+        assert sum(low <= tick <= high for tick in bar.get_yticks()) >= 3
 
 
 def test_report_names_numbers_verdicts_and_provenance(report_folder: Path) -> None:

@@ -25,7 +25,8 @@ def write(root: Path, *, fixed_point: list[float], lr: float, factor: float, lea
     )  # fmt: skip
     moments = made_moments(rng, depth=8, seeds=6, records=4, drift=0)
     if learn:
-        moments = moments.assign(**{"alpha": 1 + 0.1 * moments["layer"], "lambda": 2.0})
+        learned = (moments["step"] > 0) * 0.1 * moments["layer"]
+        moments = moments.assign(**{"alpha": 1 + learned, "lambda": 2.0})
     name = f"selu_{fixed_point[0]}_{fixed_point[1]}_{lr}_{learn}"
     curves_RT = factor * errors(rng, seeds=6, epochs=60, noise=0.02, rate=0.5)
     write_run(root / "mnist" / name / "d8-00000000", made, curves_RT, moments=moments)
@@ -101,6 +102,8 @@ def test_learned_constants_are_those_after_training(tables: Tables) -> None:
     assert len(constants) == 6 * 8
     pd.testing.assert_series_equal(constants["alpha"], 1 + 0.1 * constants["layer"], check_names=False)
     assert set(constants["start"]) == {"(0, 1)"}
+    assert (constants["alpha_start"] == 1).all()
+    assert (constants["lambda_start"] == 2).all()
 
 
 def test_the_report_has_the_question_its_answer_and_both_pictures(tables: Tables, tmp_path: Path) -> None:
@@ -109,7 +112,10 @@ def test_the_report_has_the_question_its_answer_and_both_pictures(tables: Tables
     text = (out / "report.md").read_text()
     assert "## Is (0, 1) the best target?" in text
     assert "mean alpha 1.45 from (0, 1)" in text
-    assert {"targets.png", "constants.png", "targets.csv"} <= {path.name for path in out.iterdir()}
+    written = {path.name for path in out.iterdir()}
+    assert {"targets.png", "constants.png", "targets.csv"} <= written
+    assert "causes.png" not in written  # the learning rate alone, which every target has
+    assert "no control" not in text
     again = tmp_path / "again"
     make_report(tables, again)
     assert all((again / path.name).read_bytes() == path.read_bytes() for path in out.iterdir())

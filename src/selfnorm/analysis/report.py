@@ -94,6 +94,7 @@ def _targets_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
         constants = learned_constants(tables)
         save(constants_figure(constants), folder, "constants")
         text += "\n## What the learned constants became\n\n![alpha and lambda by layer](constants.png)\n\n"
+        text += "Thin lines: the values they started at.\n\n"
         text += "".join(f"- {sentence}\n" for sentence in constants_sentences(constants))
     text += "\nRatio to the SELU of (0, 1) (95 % interval):\n\n" + (folder / "targets.md").read_text()
     return text, sentences
@@ -106,6 +107,8 @@ def _moments_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
 
 def _causes_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
     table = causes(tables, settings)
+    if (folder / "targets.csv").exists() and set(table["axis"]) == {"learning rate"}:
+        raise ValueError("nothing but the learning rate, at each of which the targets are compared")
     save(causes_figure(table), folder, "causes")
     _write_table(table, controls_view(table, ["reference", "control"]), folder, "causes")
     text = "## Which perturbation carries how much\n\n![Control / reference](causes.png)\n\n"

@@ -162,16 +162,19 @@ def _counted(rows: pd.DataFrame, statistic: str) -> str:
 def learned_constants(tables: Tables) -> pd.DataFrame:
     """alpha and lambda of every layer after training, where they were learned: one row per cell, seed and layer.
 
-    Columns: cell, dataset, depth, lr, start (the fixed point that the constants began at), seed, layer, alpha, lambda.
+    Columns: cell, dataset, depth, lr, start (the fixed point that the constants began at), seed, layer, alpha, lambda,
+    and alpha_start, lambda_start.
     """
     if "alpha" not in tables.moments:
         raise ValueError("no learned constants: run +sweep=fixed_points")
     rows = tables.moments.dropna(subset="alpha").drop(columns=["dataset", "network", "depth"])
-    last = rows[rows["step"] == rows.groupby("cell")["step"].transform("max")]
+    first, last = (rows[rows["step"] == rows.groupby("cell")["step"].transform(end)] for end in ("min", "max"))
+    keys, names = ["cell", "seed", "layer"], ["alpha", "lambda"]
+    last = last.merge(first[keys + names], on=keys, suffixes=("", "_start"))
     named = usable_cells(tables)[0][["cell", "dataset", "depth", "lr", "fixed_point"]].astype({"depth": "int64"})
     joined = last.merge(named, on="cell")
     joined["start"] = joined["fixed_point"].str.removeprefix("learned from ")
-    return joined[["cell", "dataset", "depth", "lr", "start", "seed", "layer", "alpha", "lambda"]]
+    return joined[["cell", "dataset", "depth", "lr", "start", *keys[1:], *names, "alpha_start", "lambda_start"]]
 
 
 def constants_sentences(constants: pd.DataFrame) -> list[str]:

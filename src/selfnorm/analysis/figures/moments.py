@@ -26,7 +26,7 @@ _COLUMNS = {
 
 
 def moments_figure(tables: Tables) -> Figure:
-    """Rows: data set and moment; columns: SNN, BN. Call within house_style.
+    """Rows: data set and moment; columns: SNN, BN, or the one that there is. Call within house_style.
 
     Raises ValueError when there are no moments of an SNN or a BN network.
     """
@@ -36,20 +36,22 @@ def moments_figure(tables: Tables) -> Figure:
     if not datasets:
         raise ValueError("no moments of a BN or SNN network: record them in the runs (moments.csv)")
     rows = [(dataset, column) for dataset in datasets for column in _COLUMNS]
-    figure = new_figure(7.0, 1.9 * len(rows) + 0.3)
-    axes = figure.subplots(len(rows), len(_NETWORKS), squeeze=False)
+    networks = [network for network in _NETWORKS if (cells["network"] == network).any()]
+    figure = new_figure(1.0 + 3.0 * len(networks), 1.9 * len(rows) + 0.3)
+    axes = figure.subplots(len(rows), len(networks), squeeze=False)
     for row, (dataset, column) in enumerate(rows):
         here = cells[cells["dataset"] == dataset]
         deepest = here[here["depth"] == here["depth"].max()].set_index("network")["cell"]
-        grids = [_grid(tables, deepest.get(network), column) for network in _NETWORKS]
+        grids = [_grid(tables, deepest.get(network), column) for network in networks]
         norm = _norm(column, [grid.to_numpy() for grid in grids])
-        for ax, network, grid in zip(axes[row], _NETWORKS, grids, strict=True):
+        for ax, network, grid in zip(axes[row], networks, grids, strict=True):
             _draw(ax, grid, norm, f"{dataset_title(dataset)}: {network}, {_COLUMNS[column]}")
         bar = figure.colorbar(ScalarMappable(norm, _MAP), ax=list(axes[row]), pad=0.01, aspect=12)
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         bar.ax.yaxis.set_minor_formatter(NullFormatter())
         if column.endswith("variance"):
-            bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            fine = norm.vmax is not None and norm.vmax < 5  # 1 alone would be labelled
+            bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.25, 1.5, 2, 3, 5, 6.5, 8) if fine else (1, 2, 5)))
     return figure
 
 
@@ -77,7 +79,8 @@ def _norm(column: str, grids: list[np.ndarray]) -> Normalize:
 def _draw(ax: Axes, grid: pd.DataFrame, norm: Normalize, title: str) -> None:
     ax.set_title(title, fontsize=8)
     ax.grid(False)
-    if not grid.size:
+    if not grid.size:  # of this data set, or every seed of it diverged
+        ax.set_axis_off()
         ax.text(0.5, 0.5, "no run", ha="center", va="center", transform=ax.transAxes)
         return
     # Recorded steps are log-spaced: equal columns, labelled with their step, keep the first ones visible.

@@ -54,7 +54,7 @@ def targets_figure(table: pd.DataFrame) -> Figure:
 def constants_figure(constants: pd.DataFrame) -> Figure:
     """alpha and lambda by layer after training, a line for each start: mean over seeds, band from least to largest.
 
-    Of several learning rates the largest is drawn, where most was learned.
+    Thin lines: the values at the start. Of several learning rates the largest is drawn, where most was learned.
     """
     drawn = constants[constants["lr"] == constants["lr"].max()]
     groups = sorted(drawn.groupby(["dataset", "depth"]), key=lambda group: (paper_order(str(group[0][0])), group[0][1]))
@@ -74,5 +74,6 @@ def constants_figure(constants: pd.DataFrame) -> Figure:
 def _constant(ax: Axes, rows: pd.DataFrame, name: str, label: str, i: int) -> None:
     by_layer = rows.groupby("layer")[name].agg(["mean", "min", "max"])
     colour = f"C{i}"
+    ax.axhline(rows[f"{name}_start"].mean(), color=colour, linestyle=LINES[i % len(LINES)], linewidth=0.5)
     ax.plot(by_layer.index, by_layer["mean"], color=colour, linestyle=LINES[i % len(LINES)], linewidth=1.2, label=label)
     ax.fill_between(by_layer.index, by_layer["min"], by_layer["max"], color=colour, alpha=0.15, linewidth=0)
