@@ -1,6 +1,7 @@
 """Run folders with made curves of known noise, in the layout that the training job writes."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,23 @@ def write_run(
     return folder
 
 
-def made_moments(rng: np.random.Generator, *, depth: int, seeds: int, records: int, drift: float) -> pd.DataFrame:
-    """Moments whose variance leaves 1 by `drift` per layer on the log scale, growing with the step."""
+def made_moments(
+    rng: np.random.Generator,
+    *,
+    depth: int,
+    seeds: int,
+    drift: float,
+    records: int = 30,
+    steps: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """Moments whose variance leaves 1 by `drift` per layer on the log scale, growing with the step.
+
+    At `steps`, else at about `records` of them from 0 to 7800 on a log scale.
+    """
     step, seed, layer = (
         grid.ravel()
         for grid in np.meshgrid(
-            np.unique(np.geomspace(1, 7801, records).astype(int)) - 1,
+            np.unique(np.geomspace(1, 7801, records).astype(int)) - 1 if steps is None else np.array(steps),
             np.arange(seeds),
             np.arange(1, depth + 1),
         )

@@ -1,0 +1,97 @@
+"""As many run folders as asked for, of the size and with the files that train.py leaves; all numbers are made up.
+
+In: a root, how many. Out: `<root>/made/<dataset>/<network>/d<depth>-<hash>/`; the tag says that nothing was trained.
+Figure 1's cells of three data sets come first, then the same at other batch sizes and learning rates.
+"""
+
+from collections.abc import Iterator
+from itertools import islice, product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from analysis.made_runs import errors, made_moments
+from composed import composed
+
+from selfnorm.config import Job
+from selfnorm.parsing import parse_job
+from selfnorm.training.files import CURVES, write_json
+from selfnorm.training.recording import is_recorded, is_validated
+from selfnorm.training.summary import over_seeds
+
+TAG = "made"
+DATASETS, DEPTHS = ("mnist", "cifar10", "fashion_mnist"), (8, 16, 32)
+EXPERIMENTS = ("selu_deep", "batchnorm_deep")
+BATCH_SIZES = (128, 64, 256, 32, 512, 16, 1024, 8)
+RATES = (1e-5, 3e-6, 7e-6, 2e-5, 5e-6, 1.5e-5, 1e-6)
+MOST = len(RATES) * len(BATCH_SIZES) * len(DATASETS) * len(DEPTHS) * len(EXPERIMENTS)
+ENVIRONMENT = {
+    "command": "python scripts/made_runs.py", "python": "3.11.7",
+    "versions": {"selfnorm": "0.1.0", "torch": "2.13.0+cpu", "pytorch-lightning": "2.6.6", "torchmetrics": "1.9.0",
+                 "hydra-core": "1.3.8", "wandb": "0.31.0", "numpy": "2.4.6"},
+    "platform": "made up", "processor": "made up", "cores": 2, "threads": 2, "gpus": [], "git_commit": None,
+    "git_dirty": False,
+}  # fmt: skip
+
+
+def write_many(root: Path, number: int) -> None:
+    """Write `number` runs below `root`, which must not be there yet. Raises ValueError for more than MOST."""
+    if not 1 <= number <= MOST:
+        raise ValueError(f"{number} runs cannot be made: 1 to {MOST}")
+    rng = np.random.default_rng(11)
+    moments: dict[tuple[str, int, int], str] = {}  # the same text for equal networks: it takes longest to make
+    for job in islice(_jobs(), number):
+        depth = job.model.depth
+        rate, noise = (0.8, 0.03) if job.network == "selu" else (4 / depth, 0.005 * depth)
+        made_RT = errors(rng, seeds=len(job.seeds), epochs=job.training.epochs, noise=noise, rate=rate)
+        key = (job.network, depth, job.training.batch_size)
+        if key not in moments:
+            moments[key] = _moments(job, rng).to_csv(index=False)
+        folder = root / job.folder.relative_to(job.runs_dir)
+        folder.mkdir(parents=True)
+        (folder / ".lock").touch()
+        (folder / "moments.csv").write_text(moments[key])
+        (folder / "config.yaml").write_text(yaml.safe_dump(job.model_dump(by_alias=True), sort_keys=False))
+        write_json(folder / "environment.json", ENVIRONMENT)
+        _write_curves(folder, job, made_RT)
+
+
+def _jobs() -> Iterator[Job]:
+    given = ("scale=preview", f"tag={TAG}", "seeds=[0,1,2,3,4,5]")
+    configs = {name: composed(f"+experiment={name}", *given) for name in EXPERIMENTS}
+    for lr, batch_size, dataset, depth, name in product(RATES, BATCH_SIZES, DATASETS, DEPTHS, EXPERIMENTS):
+        own = configs[name]
+        own["optimizer"]["lr"], own["training"]["batch_size"] = lr, batch_size
+        own["dataset"]["name"], own["model"]["depth"] = dataset, depth
+        yield parse_job(own)
+
+
+def _step(job: Job, epoch: int) -> int:
+    assert job.dataset.train_limit is not None  # scale=preview sets it
+    return epoch * (job.dataset.train_limit // job.training.batch_size)
+
+
+def _moments(job: Job, rng: np.random.Generator) -> pd.DataFrame:
+    last, drift = job.training.epochs, 0.02 if job.network == "selu" else -0.05
+    steps = [_step(job, epoch) for epoch in range(last + 1) if epoch == last or is_recorded(epoch, None)]
+    return made_moments(rng, depth=job.model.depth, seeds=len(job.seeds), steps=steps, drift=drift)
+
+
+def _write_curves(folder: Path, job: Job, errors_RT: np.ndarray) -> None:
+    """curves.csv and the summary that belongs to it."""
+    last, rows = job.training.epochs, [",".join(CURVES)]
+    summary = {"state": "finished", "seeds": job.seeds, "steps": _step(job, last), "seconds": 41.5, "diverged": {}}
+    for epoch, errors_R in enumerate(errors_RT.T):
+        splits = ["train"]
+        splits += ["validation"] if epoch == last or is_validated(epoch, None) else []
+        splits += ["test"] if epoch == last else []
+        for split in splits:
+            by_seed = dict(
+                zip(map(str, job.seeds), (errors_R if split == "train" else 1.1 * errors_R).tolist(), strict=True)
+            )
+            accuracy = {seed: float(np.exp(-loss)) for seed, loss in by_seed.items()}
+            rows += [f"{_step(job, epoch)},{epoch},{s},{split},{by_seed[s]},{accuracy[s]}" for s in by_seed]
+            summary |= {f"{split}_loss": over_seeds(by_seed), f"{split}_accuracy": over_seeds(accuracy)}
+    (folder / "curves.csv").write_text("\n".join(rows) + "\n")
+    write_json(folder / "summary.json", summary)
