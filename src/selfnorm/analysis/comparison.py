@@ -117,7 +117,7 @@ def describe_cells(tables: Tables, settings: Settings = DEFAULTS) -> pd.DataFram
         curves = seed_curves(tables, cell["cell"])
         row: dict[str, Any] = {key: cell[key] for key in ("cell", "dataset", "network", "depth")}
         row |= {"n": len(curves.seeds), "diverged": diverged_text(curves)}
-        row |= _describe(curves, settings)
+        row |= describe_curves(curves, settings)
         rows.append(row)
     rows.sort(key=lambda row: (paper_order(row["dataset"]), row["depth"], row["network"], row["cell"]))
     return pd.DataFrame(rows)
@@ -128,7 +128,8 @@ def diverged_text(curves: SeedCurves) -> str:
     return ", ".join(f"seed {seed} at step {step}" for seed, step in sorted(curves.diverged.items()))
 
 
-def _describe(curves: SeedCurves, settings: Settings) -> dict[str, Any]:
+def describe_curves(curves: SeedCurves, settings: Settings = DEFAULTS) -> dict[str, Any]:
+    """The numbers of describe_cells for one cell."""
     values: dict[str, Any] = {}
     if not curves.seeds:
         return {"note": "every seed diverged: lower the learning rate"}

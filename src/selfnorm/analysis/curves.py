@@ -3,6 +3,7 @@
 In: the tidy tables. Out: SeedCurves. Shapes: R seeds, T recorded steps.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,35 +48,33 @@ def seed_curves(tables: Tables, cell: str, split: str = "train") -> SeedCurves:
 
     Raises ValueError when the cell has no such curve, or an error is not positive.
     """
-    rows = tables.curves_by_cell.get((cell, split))
-    if rows is None:
-        raise ValueError(f"{cell} has no {split} curve: run it again, or look at the skipped folders")
-    whole = rows.groupby("step")["seed"].transform("size") == rows["seed"].nunique()
-    # pivot would turn a missing record into a NaN, which means divergence here; hence `whole` first.
-    errors = rows[whole].pivot(index="step", columns="seed", values="loss")
-    of_seeds = tables.seeds[tables.seeds["cell"] == cell]
-    diverged = _diverged(errors, of_seeds)
-    errors = errors.drop(columns=[s for s in diverged if s in errors])
-    if (errors <= 0).to_numpy().any():
-        seed = errors.columns[(errors <= 0).any()][0]
+    if (cell, split) not in tables.kept:  # every table and picture of a report asks for the same curves
+        rows = tables.curves_by_cell.get((cell, split))
+        if rows is None:
+            raise ValueError(f"{cell} has no {split} curve: run it again, or look at the skipped folders")
+        reported = tables.seeds_by_cell.get(cell, {})
+        tables.kept[cell, split] = curves_of(rows, reported, cell, str(rows["network"].iloc[0]))
+    return tables.kept[cell, split]
+
+
+def curves_of(rows: pd.DataFrame, reported: Mapping[int, tuple[float, float]], cell: str, network: str) -> SeedCurves:
+    """The same from the rows of one split, and what the run says of each seed: diverged step and test accuracy."""
+    steps_T, at_step = np.unique(rows["step"].to_numpy(), return_inverse=True)
+    seeds_R, at_seed = np.unique(rows["seed"].to_numpy(), return_inverse=True)
+    # A missing record would be a NaN, which means divergence here; hence whole steps alone.
+    whole_T = np.bincount(at_step, minlength=len(steps_T)) == len(seeds_R)
+    errors_RT = np.full((len(seeds_R), len(steps_T)), np.nan)
+    errors_RT[at_seed, at_step] = rows["loss"]
+    steps_T, errors_RT = steps_T[whole_T], errors_RT[:, whole_T]
+    diverged = {seed: int(step) for seed, (step, _) in reported.items() if not np.isnan(step)}
+    finite_RT = np.isfinite(errors_RT)
+    for r in np.flatnonzero(~finite_RT.all(axis=1)):
+        seed, first = int(seeds_R[r]), int(steps_T[finite_RT[r].argmin()])
+        diverged[seed] = min(first, diverged.get(seed, first))
+    kept = [r for r, seed in enumerate(seeds_R) if seed not in diverged]
+    seeds, errors_RT = tuple(int(seeds_R[r]) for r in kept), np.ascontiguousarray(errors_RT[kept])
+    if (errors_RT <= 0).any():
+        seed = seeds[int((errors_RT <= 0).any(axis=1).argmax())]
         raise ValueError(f"{cell}, seed {seed}: an error of 0 or below has no logarithm: record more digits")
-    return SeedCurves(
-        name=str(rows["network"].iloc[0]),
-        steps_T=errors.index.to_numpy(),
-        seeds=tuple(map(int, errors.columns)),
-        errors_RT=errors.to_numpy().T.copy(),
-        diverged=diverged,
-        test_errors_R=1 - of_seeds.set_index("seed")["test_accuracy"].reindex(errors.columns).to_numpy(),
-    )
-
-
-def _diverged(errors: pd.DataFrame, seeds: pd.DataFrame) -> dict[int, int]:
-    """Seeds with a non-finite error or reported by the run itself, with the earlier of the two steps."""
-    reported = seeds.dropna(subset="diverged_step").set_index("seed")["diverged_step"]
-    found = {int(s): int(step) for s, step in reported.items()}  # type: ignore[call-overload]
-    finite_TR = np.isfinite(errors.to_numpy())
-    steps, columns = errors.index.to_numpy(), errors.columns.to_numpy()
-    for column in np.flatnonzero(~finite_TR.all(axis=0)):
-        seed, first = int(columns[column]), int(steps[finite_TR[:, column].argmin()])
-        found[seed] = min(first, found.get(seed, first))
-    return found
+    accuracy_R = np.array([reported.get(seed, (np.nan, np.nan))[1] for seed in seeds], dtype=float)
+    return SeedCurves(network, steps_T, seeds, errors_RT, diverged, 1 - accuracy_R)

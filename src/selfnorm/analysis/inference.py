@@ -4,6 +4,7 @@ In: one value per seed for each of two networks, on the log scale. Out: Ratio; c
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import comb
 
 import numpy as np
@@ -98,8 +99,14 @@ def mean_interval(logs: np.ndarray, confidence: float = 0.95) -> tuple[float, fl
     mean = float(np.mean(logs))
     if len(logs) < MIN_SEEDS:
         return float(np.exp(mean)), float("nan"), float("nan")
-    half = stats.t.ppf((1 + confidence) / 2, len(logs) - 1) * np.std(logs, ddof=1) / np.sqrt(len(logs))
+    half = _t_quantile((1 + confidence) / 2, len(logs) - 1) * np.std(logs, ddof=1) / np.sqrt(len(logs))
     return float(np.exp(mean)), float(np.exp(mean - half)), float(np.exp(mean + half))
+
+
+@cache
+def _t_quantile(probability: float, degrees: int) -> float:
+    """scipy's, which takes longer than all else here, for the few numbers of seeds there are."""
+    return float(stats.t.ppf(probability, degrees))
 
 
 def permutation_p(a: np.ndarray, b: np.ndarray) -> float:

@@ -53,6 +53,19 @@ class Tables:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
+    def seeds_by_cell(self) -> dict[str, dict[int, tuple[float, float]]]:
+        """Cell -> seed -> diverged_step and test_accuracy."""
+        found: dict[str, dict[int, tuple[float, float]]] = {}
+        for cell, seed, *values in self.seeds[SEED_COLUMNS].itertuples(index=False):
+            found.setdefault(str(cell), {})[int(seed)] = tuple(values)
+        return found
+
+    @cached_property
+    def kept(self) -> dict[tuple[str, str], Any]:
+        """What curves.seed_curves made of these tables, by cell and split."""
+        return {}
+
+    @cached_property
     def curves_by_cell(self) -> dict[tuple[str, str], pd.DataFrame]:
         """The rows of curves by cell and split: looked up hundreds of times in a report."""
         return {(str(cell), str(split)): rows for (cell, split), rows in self.curves.groupby(["cell", "split"])}

@@ -152,9 +152,11 @@ def read_whole_lines(path: Path, columns: list[str], keys: list[str]) -> pd.Data
         )
     if table.empty:
         raise ValueError(f"{path.name} has no row yet: wait for the run or run it again")
-    for column in table.columns.drop("split", errors="ignore"):
-        if not pd.api.types.is_numeric_dtype(table[column]):
+    for column, dtype in zip(table.columns, table.dtypes, strict=True):
+        if column != "split" and not pd.api.types.is_numeric_dtype(dtype):
             raise ValueError(f"{path.name} holds text in the column {column}: remove the bad line or run it again")
+    if len(set(zip(*(table[key].tolist() for key in keys), strict=True))) == len(table):
+        return table  # as nearly always: dropping nothing takes longer than to see that there is nothing to drop
     return table.drop_duplicates(keys, keep="last", ignore_index=True)
 
 

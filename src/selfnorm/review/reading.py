@@ -4,6 +4,7 @@ In: a Folder. Out: a `Reading`. Raises ValueError, in words for people, for a ru
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 import yaml
 
 from selfnorm.analysis.coordinates import coordinates
+from selfnorm.analysis.curves import SeedCurves, curves_of
 from selfnorm.analysis.results import (
     CURVE_COLUMNS,
     MOMENT_KEYS,
@@ -28,18 +30,37 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Reading:
-    """A run: its coordinates with state, seconds and seeds (`cell`), its files, and its curves (None before any)."""
+    """A run: its coordinates with state, seconds and seeds (`cell`), its files, and its curves (None before any).
+
+    seeds: seed -> the step at which it diverged and its test accuracy, NaN where there is none.
+    """
 
     cell: dict[str, Any]
     config: dict[str, Any]
     summary: dict[str, Any]
     environment: dict[str, Any]
-    seeds: pd.DataFrame
+    seeds: dict[int, tuple[float, float]]
     curves: pd.DataFrame | None
 
     @property
-    def tables(self) -> Tables:
-        return as_tables([self])
+    def lost(self) -> set[int]:
+        """The seeds that diverged, as the run says."""
+        return {seed for seed, (step, _) in self.seeds.items() if not math.isnan(step)}
+
+    @property
+    def train(self) -> pd.DataFrame:
+        """The rows of the training error, none before any is recorded."""
+        if self.curves is None:
+            return pd.DataFrame(columns=CURVE_COLUMNS)
+        return self.curves[(self.curves["split"] == "train").to_numpy()]
+
+    def seed_curves(self) -> SeedCurves:
+        """The training error by seed. Raises ValueError when there is none, or one without a logarithm."""
+        name = self.cell["cell"]
+        train = self.train
+        if train.empty:
+            raise ValueError(f"{name} has no train curve: run it again")
+        return curves_of(train, self.seeds, name, self.cell["network"])
 
 
 def read_run(folder: Folder) -> Reading:
@@ -55,15 +76,13 @@ def read_run(folder: Folder) -> Reading:
         diverged = {int(seed): int(step) for seed, step in (summary.get("diverged") or {}).items()}
         accuracy = summary.get("test_accuracy") or {}
         accuracy = accuracy.get("by_seed", accuracy)
-        rows = [(folder.name, s, diverged.get(s), accuracy.get(str(s))) for s in seeds]
-        table = pd.DataFrame(rows, columns=SEED_COLUMNS)
-        table = table.astype({"diverged_step": "float64", "test_accuracy": "float64"})
+        of_seeds = {s: (float(diverged.get(s, math.nan)), _real(accuracy.get(str(s)))) for s in seeds}
     except (TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"config.yaml or summary.json is not as a run writes it ({error}): run it again") from error
     state = str(summary.get("state"))
     own = {"cell": folder.name, "state": state, "num_seeds": len(seeds), "seconds": seconds}
     environment = _json(folder.path / "environment.json") if "environment.json" in folder.files else {}
-    return Reading(cell | own, config, summary, environment, table, _curves(folder, state))
+    return Reading(cell | own, config, summary, environment, of_seeds, _curves(folder, state))
 
 
 def as_tables(readings: list[Reading]) -> Tables:
@@ -71,7 +90,8 @@ def as_tables(readings: list[Reading]) -> Tables:
     drawn = [r for r in readings if r.curves is not None]
     cells = typed_cells(pd.DataFrame([r.cell for r in drawn]))
     curves = pd.concat({r.cell["cell"]: r.curves for r in drawn}, names=["cell", None]).reset_index("cell")
-    seeds = pd.concat([r.seeds for r in drawn], ignore_index=True)
+    rows = [(r.cell["cell"], seed, *values) for r in drawn for seed, values in r.seeds.items()]
+    seeds = pd.DataFrame(rows, columns=SEED_COLUMNS)
     return Tables(cells, seeds, join_coordinates(curves, cells), pd.DataFrame(columns=["cell", *MOMENT_KEYS]))
 
 
@@ -83,6 +103,10 @@ def _curves(folder: Folder, state: str) -> pd.DataFrame | None:
         return read_whole_lines(path, CURVE_COLUMNS, ["step", "seed", "split"])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"curves.csv is not a table ({error}): run it again") from error
+
+
+def _real(value: Any) -> float:
+    return math.nan if value is None else float(value)
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from selfnorm.analysis.comparison import ENDED, describe_cells
+from selfnorm.analysis.comparison import ENDED, describe_curves
 from selfnorm.analysis.coordinates import dataset_title
 from selfnorm.review.compact import number, plain
 from selfnorm.review.folders import Folder
@@ -23,7 +23,7 @@ def make_row(folder: Folder) -> Row:
     row: Row = {"id": folder.name} | {key: plain(run.cell[key]) for key in _SHOWN}
     row["dataset_title"] = dataset_title(row["dataset"])
     row |= {"state": run.cell["state"], "reason": str(run.summary.get("reason", "")), "files": folder.files}
-    row |= {"n": int(run.cell["num_seeds"]), "diverged": int(run.seeds["diverged_step"].notna().sum())}
+    row |= {"n": int(run.cell["num_seeds"]), "diverged": len(run.lost)}
     row |= {"seconds": number(run.cell["seconds"]), "changed": max(changed for _, changed, _ in folder.stamp) // 10**9}
     return row | _last_error(run) | describe(run)
 
@@ -31,27 +31,24 @@ def make_row(folder: Folder) -> Row:
 def _last_error(run: Reading) -> Row:
     """The training error at the last step that every seed has reached: mean and standard deviation over seeds."""
     nothing: Row = {"step": None, "error": None, "error_sd": None, "error_n": 0}
-    if run.curves is None:
+    step_N, seed_N, loss_N = (run.train[key].to_numpy() for key in ("step", "seed", "loss"))
+    steps_T, at_step = np.unique(step_N, return_inverse=True)
+    whole_T = steps_T[np.bincount(at_step, minlength=len(steps_T)) == len(np.unique(seed_N))]
+    if not len(whole_T):
         return nothing
-    train = run.curves[run.curves["split"] == "train"]
-    train = train[train.groupby("step")["seed"].transform("size") == train["seed"].nunique()]
-    if train.empty:
-        return nothing
-    lost = set(run.seeds.dropna(subset="diverged_step")["seed"])
-    last = train[train["step"] == train["step"].max()]
-    losses = last[~last["seed"].isin(lost)]["loss"].to_numpy(float)
-    losses = losses[np.isfinite(losses)]
+    last_N = (step_N == whole_T[-1]) & ~np.isin(seed_N, list(run.lost))
+    losses = loss_N[last_N & np.isfinite(loss_N)]
     mean = number(losses.mean()) if len(losses) else None
     sd = number(losses.std(ddof=1)) if len(losses) > 1 else None
-    return {"step": int(last["step"].iloc[0]), "error": mean, "error_sd": sd, "error_n": len(losses)}
+    return {"step": int(whole_T[-1]), "error": mean, "error_sd": sd, "error_n": len(losses)}
 
 
 def describe(run: Reading) -> Row:
     """Fluctuation, final and test error with intervals over seeds, as analysis gives them; a note where it cannot."""
     if run.curves is None or run.cell["state"] not in ENDED:
         return {"note": "no statistics before the run has ended"}
-    described = describe_cells(run.tables)
-    if described.empty:
+    try:
+        values = describe_curves(run.seed_curves())
+    except ValueError:
         return {"note": "no training curve that statistics could use"}
-    values = described.iloc[0].drop(["cell", "dataset", "network", "depth", "n", "diverged"])
-    return {str(key): plain(value) for key, value in values.items()}
+    return {key: plain(value) for key, value in values.items()}

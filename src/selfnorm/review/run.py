@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from selfnorm.analysis.curves import seed_curves
 from selfnorm.analysis.results import MOMENT_KEYS
 from selfnorm.analysis.runs import read_whole_lines
 from selfnorm.review.compact import numbers, plain
@@ -25,9 +24,8 @@ def make_run(folder: Folder, most_values: int = MOST_VALUES) -> dict[str, Any]:
     run = read_run(folder)
     document = {"id": folder.name, "config": plain(run.config), "environment": plain(run.environment)}
     document |= {"files": folder.files, "theory": expected(run.config), "curves": _curves(run), "band": _band(run)}
-    lost = {int(seed) for seed in run.seeds.dropna(subset="diverged_step")["seed"]}
     try:
-        return document | {"moments": _moments(folder, lost, most_values)}
+        return document | {"moments": _moments(folder, run.lost, most_values)}
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         return document | {"moments": None, "moments_note": f"moments.csv is not a table ({error}): run it again"}
     except ValueError as error:
@@ -38,7 +36,7 @@ def _band(run: Reading) -> dict[str, Any]:
     if run.curves is None:
         return {"step": [], "note": "nothing recorded yet"}
     try:
-        return band(seed_curves(run.tables, run.cell["cell"]))
+        return band(run.seed_curves())
     except ValueError as error:
         return {"step": [], "note": str(error)}
 
