@@ -5,6 +5,7 @@ In: one value per seed for each of two networks, on the log scale. Out: Ratio; c
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from math import comb
 
 import numpy as np
@@ -77,14 +78,20 @@ def bootstrap_t(a: np.ndarray, b: np.ndarray, confidence: float = 0.95, seed: in
     scipy's percentile and BCa intervals cover only 87 to 91 % of the time with six seeds against six, where
     they should 95; this one 95 to 97 % (tests/analysis/test_inference.py measures it).
     """
-    rng = np.random.default_rng(seed)
-    resamples = [rng.choice(values, (_RESAMPLES, len(values))) for values in (a, b)]
+    resamples = [values[drawn] for values, drawn in zip((a, b), _draws(len(a), len(b), seed), strict=True)]
     difference, error = _welch([a], [b])
     drawn_difference, drawn_error = _welch(*resamples)
     usable = drawn_error > 1e-12 * max(np.ptp(a), np.ptp(b))  # one seed drawn throughout has no error
     t = (drawn_difference[usable] - difference[0]) / drawn_error[usable]
     t_low, t_high = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(difference[0] - t_high * error[0]), float(difference[0] - t_low * error[0])
+
+
+@cache
+def _draws(num_a: int, num_b: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same resamples for every statistic: which seed is drawn, shapes (resamples, num_a) and (resamples, num_b)."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, num_a, (_RESAMPLES, num_a)), rng.integers(0, num_b, (_RESAMPLES, num_b))
 
 
 def _welch(a_BR: np.ndarray | list, b_BR: np.ndarray | list) -> tuple[np.ndarray, np.ndarray]:
@@ -113,10 +120,30 @@ def permutation_p(a: np.ndarray, b: np.ndarray) -> float:
     """Two-sided permutation p-value of the difference of means over all splits; NaN below five seeds."""
     if min(len(a), len(b)) < MIN_SEEDS_TEST:
         return float("nan")
+    if comb(len(a) + len(b), len(a)) <= _RESAMPLES:
+        return _exact_p(a, b)
     result = stats.permutation_test(
         (a, b), _mean_difference, vectorized=True, n_resamples=_RESAMPLES, rng=np.random.default_rng(0)
     )
     return float(result.pvalue)
+
+
+def _exact_p(a: np.ndarray, b: np.ndarray) -> float:
+    """scipy's exact p, ties within its 100 epsilon, without its loop over the splits: 20 times as fast."""
+    in_a_PR, in_b_PR = _splits(len(a), len(b))
+    pooled = np.concatenate([a, b])
+    drawn_P = pooled[in_a_PR].mean(-1) - pooled[in_b_PR].mean(-1)
+    observed = np.mean(a) - np.mean(b)
+    slack = 100 * np.finfo(float).eps * abs(observed)
+    return float(min(1, 2 * min((drawn_P <= observed + slack).mean(), (drawn_P >= observed - slack).mean())))
+
+
+@cache
+def _splits(num_a: int, num_b: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the pooled values each side has, for all splits, shapes (splits, num_a) and (splits, num_b)."""
+    everyone = range(num_a + num_b)
+    in_a = list(combinations(everyone, num_a))
+    return np.array(in_a), np.array([[i for i in everyone if i not in chosen] for chosen in in_a])
 
 
 def _mean_difference(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
