@@ -41,7 +41,7 @@ def _load(options: argparse.Namespace) -> Tables:
         return read_results(options.source)
     if options.out is None:
         raise ValueError("--out is missing: say where to write, for example --out docs/results/preview")
-    tables = load_runs(options.source, tuple(options.tag))
+    tables = load_runs(options.source, tuple(options.tag), thin=True)
     tags = "".join(f" --tag {tag}" for tag in options.tag)
     command = f"python scripts/report.py {options.source}{tags} --out {options.out}"
     return dataclasses.replace(tables, provenance=tables.provenance | {"command": command})

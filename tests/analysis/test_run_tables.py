@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from made_runs import config, errors, write_run
 
+from selfnorm.analysis import results
 from selfnorm.analysis.curves import seed_curves
 from selfnorm.analysis.results import Tables, read_results, thin_moments, write_results
 from selfnorm.analysis.runs import load_runs
@@ -129,7 +130,7 @@ def test_an_error_of_zero_is_refused(tmp_path: Path) -> None:
 
 def test_committed_tables_give_back_what_was_written(tables: Tables, tmp_path: Path) -> None:
     full = dataclasses.replace(tables, skipped=[{"path": "x", "reason": "y"}])
-    write_results(full, tmp_path / "a", max_moment_steps=100)
+    write_results(full, tmp_path / "a")
     back = read_results(tmp_path / "a")
     pd.testing.assert_frame_equal(back.cells, tables.cells)
     keys = ["cell", "split", "seed", "step"]
@@ -157,6 +158,17 @@ def test_thinned_moments_keep_first_and_last_step() -> None:
     assert (steps.min(), steps.max()) == (0, 999)
     with pytest.raises(ValueError, match="at least 2"):
         thin_moments(moments, 1)
+
+
+def test_moments_thinned_while_they_are_read_are_those_that_are_committed(
+    runs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "MOMENT_ROWS", 3 * 6 * 2 * (8 + 16 + 32))  # three steps of six seeds, BN and SNN
+    write_results(load_runs(runs_root), tmp_path / "all")
+    thin = load_runs(runs_root, thin=True)
+    assert set(thin.moments.groupby("cell")["step"].nunique()) == {3}
+    write_results(thin, tmp_path / "thin")
+    assert (tmp_path / "thin/moments.csv.gz").read_bytes() == (tmp_path / "all/moments.csv.gz").read_bytes()
 
 
 def test_missing_or_damaged_results_are_named(tables: Tables, tmp_path: Path) -> None:

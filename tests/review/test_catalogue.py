@@ -5,13 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from analysis.made_runs import config
 from review.conftest import write_broken_folders, write_small_run
 
 from selfnorm.analysis.comparison import describe_cells
@@ -140,17 +138,3 @@ def test_links_out_of_the_root_are_not_followed(tmp_path: Path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "link").symlink_to(tmp_path / "elsewhere")
     assert Catalogue(tmp_path / "runs").overview()["runs"] == []
-
-
-def test_a_thousand_known_runs_are_listed_within_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for number in range(1000):
-        folder = tmp_path / "tag" / f"d8-{number:04}"
-        folder.mkdir(parents=True)
-        for name in ("config.yaml", "curves.csv", "moments.csv", "summary.json", "environment.json"):
-            (folder / name).write_text("x")
-    made = {"state": "running", "tag": "tag", "network": "SNN", "config": config()}
-    monkeypatch.setattr(row, "make_row", lambda folder: made | {"id": folder.name})
-    Catalogue(tmp_path).overview()
-    start = time.process_time()  # not the clock: other tests run beside this one
-    assert len(Catalogue(tmp_path).overview()["runs"]) == 1000
-    assert time.process_time() - start < 1

@@ -86,29 +86,38 @@ def join_coordinates(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def thin_moments(moments: pd.DataFrame, max_steps: int) -> pd.DataFrame:
-    """At most `max_steps` recorded steps of each cell: first, last, and between them evenly on a log scale.
+    """The rows of `kept_steps` of each cell."""
+    kept = [
+        group[group["step"].isin(kept_steps(group["step"].to_numpy(), max_steps))]
+        for _, group in moments.groupby("cell", sort=True)
+    ]
+    return pd.concat(kept, ignore_index=True) if kept else moments
+
+
+def kept_steps(steps: np.ndarray, max_steps: int) -> np.ndarray:
+    """At most `max_steps` of the recorded steps: first, last, and between them evenly on a log scale.
 
     Moments change fast at the start and slowly later, so even spacing of log(1 + step) loses least.
     """
     if max_steps < 2:
         raise ValueError(f"max_steps must be at least 2 (first and last), not {max_steps}")
-    kept = []
-    for _, group in moments.groupby("cell", sort=True):
-        steps = np.unique(group["step"])
-        wanted = np.linspace(0, np.log1p(steps[-1]), max_steps)
-        nearest = np.abs(np.log1p(steps)[:, None] - wanted).argmin(axis=0)
-        kept.append(group[group["step"].isin(steps[nearest])])
-    return pd.concat(kept, ignore_index=True) if kept else moments
+    steps = np.unique(steps)
+    wanted = np.linspace(0, np.log1p(steps[-1]), max_steps)
+    return steps[np.abs(np.log1p(steps)[:, None] - wanted).argmin(axis=0)]
 
 
 MOMENT_ROWS = 40_000  # about a megabyte, compressed
+LARGE = 16_000_000  # characters of a table: twice the largest in docs/
 
 
-def write_results(tables: Tables, folder: Path, max_moment_steps: int = 8) -> None:
-    """Write the tables under `folder`; equal tables give equal bytes (no dates, fixed order and digits).
+def num_moment_steps(cells: pd.DataFrame, most: int = 8) -> int:
+    """How many steps of the moments are committed: fewer (first and last at least) in a large study."""
+    rows_a_step = int((cells["num_seeds"] * cells["depth"]).sum())
+    return max(2, min(most, MOMENT_ROWS // max(1, rows_a_step)))
 
-    Of the moments at most `max_moment_steps` steps, fewer (first and last at least) in a large study.
-    """
+
+def write_results(tables: Tables, folder: Path) -> None:
+    """Write the tables under `folder`; equal tables give equal bytes (no dates, fixed order and digits)."""
     folder.mkdir(parents=True, exist_ok=True)
     cells = typed_cells(tables.cells)
     cells.to_csv(folder / "cells.csv", index=False, lineterminator="\n")
@@ -116,9 +125,7 @@ def write_results(tables: Tables, folder: Path, max_moment_steps: int = 8) -> No
     # 9 digits hold a float32 exactly; 5 are more than the eye reads off a moment.
     curve_keys = ["cell", "split", "seed", "step"]
     _write_gzip(tables.curves.drop(columns=JOINED), curve_keys, "%.9g", folder / "curves.csv.gz")
-    rows_a_step = len(tables.moments[["cell", "seed", "layer"]].drop_duplicates())
-    max_steps = max(2, min(max_moment_steps, MOMENT_ROWS // max(1, rows_a_step)))
-    moments = thin_moments(tables.moments, max_steps).drop(columns=JOINED)
+    moments = thin_moments(tables.moments, num_moment_steps(cells)).drop(columns=JOINED)
     _write_gzip(moments, ["cell", "step", "seed", "layer"], "%.5g", folder / "moments.csv.gz")
     record = {"provenance": tables.provenance, "skipped": tables.skipped}
     (folder / "provenance.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
@@ -126,7 +133,8 @@ def write_results(tables: Tables, folder: Path, max_moment_steps: int = 8) -> No
 
 def _write_gzip(table: pd.DataFrame, keys: list[str], digits: str, path: Path) -> None:
     text = table.sort_values(keys).to_csv(index=False, float_format=digits, na_rep="nan", lineterminator="\n")
-    path.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
+    # The last percent takes most of the time, which a thousand runs (30 MB) would feel
+    path.write_bytes(gzip.compress(text.encode(), compresslevel=9 if len(text) < LARGE else 6, mtime=0))
 
 
 def is_results(folder: Path) -> bool:

@@ -6,7 +6,7 @@ holds config.yaml and summary.json; what cannot be read is listed with its reaso
 
 import json
 from collections.abc import Iterator
-from io import BytesIO
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +14,14 @@ import pandas as pd
 import yaml
 
 from selfnorm.analysis.coordinates import coordinates
+from selfnorm.analysis.growing import read_whole_lines
 from selfnorm.analysis.results import (
     CURVE_COLUMNS,
     MOMENT_KEYS,
     SEED_COLUMNS,
     Tables,
     join_coordinates,
+    num_moment_steps,
     typed_cells,
 )
 from selfnorm.commandline import one_line
@@ -35,13 +37,15 @@ class _Run(NamedTuple):
     environment: dict[str, Any]
 
 
-def load_runs(root: Path, tags: tuple[str, ...] = ()) -> Tables:
+def load_runs(root: Path, tags: tuple[str, ...] = (), *, thin: bool = False) -> Tables:
     """All runs below `root` (only those of `tags`, if given) as tidy tables.
 
+    thin: of the moments only the steps that a report commits, for a thousand runs hold millions of rows.
     Raises ValueError when the root does not exist or no run could be read.
     """
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder: give the root of the runs, such as runs/")
+    cells: list[tuple[Path, dict[str, Any]]] = []
     runs: list[_Run] = []
     skipped: list[dict[str, str]] = []
     seen_tags: set[str] = set()
@@ -51,19 +55,31 @@ def load_runs(root: Path, tags: tuple[str, ...] = ()) -> Tables:
             path = name.encode("unicode_escape").decode()
             skipped.append({"path": path, "reason": "its name is not plain text: rename it"})
             continue
-        try:
+        with _skipping(name, skipped):
             cell = _load_cell(folder, name)
             seen_tags.add(cell["tag"])
             if not tags or cell["tag"] in tags:
-                runs.append(_load_run(folder, cell))
-        except (ValueError, OSError, yaml.YAMLError, pd.errors.ParserError) as error:
-            skipped.append({"path": name, "reason": one_line(error)})
-        except (TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:  # edited by hand
-            reason = f"its files are not as a run writes them ({one_line(error)}): run it again"
-            skipped.append({"path": name, "reason": reason})
+                cells.append((folder, cell))
+    max_steps = num_moment_steps(pd.DataFrame([cell for _, cell in cells])) if thin and cells else None
+    for folder, cell in cells:
+        with _skipping(cell["cell"], skipped):
+            runs.append(_load_run(folder, cell, max_steps))
+    skipped.sort(key=lambda entry: entry["path"])
     if not runs:
         raise ValueError(_nothing_found(root, tags, seen_tags, skipped))
     return _assemble(runs, skipped)
+
+
+@contextmanager
+def _skipping(name: str, skipped: list[dict[str, str]]) -> Iterator[None]:
+    """A run that cannot be read is noted with its reason."""
+    try:
+        yield
+    except (ValueError, OSError, yaml.YAMLError, pd.errors.ParserError) as error:
+        skipped.append({"path": name, "reason": one_line(error)})
+    except (TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:  # edited by hand
+        reason = f"its files are not as a run writes them ({one_line(error)}): run it again"
+        skipped.append({"path": name, "reason": reason})
 
 
 def _nothing_found(root: Path, tags: tuple[str, ...], seen: set[str], skipped: list[dict[str, str]]) -> str:
@@ -98,13 +114,13 @@ def _load_cell(folder: Path, name: str) -> dict[str, Any]:
     return coordinates(config) | own
 
 
-def _load_run(folder: Path, cell: dict[str, Any]) -> _Run:
+def _load_run(folder: Path, cell: dict[str, Any], max_steps: int | None) -> _Run:
     summary = json.loads((folder / "summary.json").read_text())
     curves = read_whole_lines(folder / "curves.csv", CURVE_COLUMNS, ["step", "seed", "split"])
     check_reaches_the_end(curves, "curves.csv", summary)
     moments_path = folder / "moments.csv"
     moments = (
-        read_whole_lines(moments_path, MOMENT_KEYS, ["step", "seed", "layer"])
+        read_whole_lines(moments_path, MOMENT_KEYS, ["step", "seed", "layer"], max_steps)
         if moments_path.is_file()
         else pd.DataFrame(columns=MOMENT_KEYS, dtype="int64")
     )
@@ -130,34 +146,6 @@ def check_reaches_the_end(table: pd.DataFrame, name: str, summary: dict[str, Any
 def _keyed(table: pd.DataFrame, cell: dict[str, Any]) -> pd.DataFrame:
     table.insert(0, "cell", cell["cell"])
     return table
-
-
-def read_whole_lines(path: Path, columns: list[str], keys: list[str]) -> pd.DataFrame:
-    """A tidy CSV that may still be growing: a last line without its newline is ignored.
-
-    Of rows with equal `keys` (written again after a resume) the last counts. Raises ValueError if the file is
-    missing, lacks one of `columns`, or holds text where numbers belong.
-    """
-    if not path.is_file():
-        raise ValueError(f"no {path.name}: the run did not get that far, run it again")
-    content = path.read_bytes()
-    content = content[: content.rfind(b"\n") + 1]
-    if not content:
-        raise ValueError(f"{path.name} has no whole line yet: wait for the run or run it again")
-    table = pd.read_csv(BytesIO(content))
-    missing = [c for c in columns if c not in table]
-    if missing:
-        raise ValueError(
-            f"{path.name} lacks the column {missing[0]} (it has {', '.join(map(str, table))}): run it again"
-        )
-    if table.empty:
-        raise ValueError(f"{path.name} has no row yet: wait for the run or run it again")
-    for column, dtype in zip(table.columns, table.dtypes, strict=True):
-        if column != "split" and not pd.api.types.is_numeric_dtype(dtype):
-            raise ValueError(f"{path.name} holds text in the column {column}: remove the bad line or run it again")
-    if len(set(zip(*(table[key].tolist() for key in keys), strict=True))) == len(table):
-        return table  # as nearly always: dropping nothing takes longer than to see that there is nothing to drop
-    return table.drop_duplicates(keys, keep="last", ignore_index=True)
 
 
 def _assemble(runs: list[_Run], skipped: list[dict[str, str]]) -> Tables:

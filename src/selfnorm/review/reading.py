@@ -14,6 +14,7 @@ import yaml
 
 from selfnorm.analysis.coordinates import coordinates
 from selfnorm.analysis.curves import SeedCurves, curves_of
+from selfnorm.analysis.growing import read_whole_lines
 from selfnorm.analysis.results import (
     CURVE_COLUMNS,
     MOMENT_KEYS,
@@ -22,7 +23,6 @@ from selfnorm.analysis.results import (
     join_coordinates,
     typed_cells,
 )
-from selfnorm.analysis.runs import read_whole_lines
 from selfnorm.review.folders import Folder
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from selfnorm.analysis.growing import read_whole_lines
 from selfnorm.analysis.results import MOMENT_KEYS
-from selfnorm.analysis.runs import read_whole_lines
 from selfnorm.review.compact import numbers, plain
 from selfnorm.review.expected import expected
 from selfnorm.review.folders import Folder
