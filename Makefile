@@ -12,7 +12,7 @@ TORCH ?= 2.13.0
 comma := ,
 TAG := figure1-$(SCALE)$(if $(filter-out mnist$(comma)cifar10,$(DATASETS)),-$(subst $(comma),-,$(DATASETS)))
 
-.PHONY: help setup figure1 results theory benchmark review dashboard train test test-slow soak test-network lint lock clean
+.PHONY: help setup figure1 results theory benchmark review dashboard train test test-slow soak test-network lint audit lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ test-network: $(READY)  ## what needs the internet or a package registry
 lint: $(READY)  ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+
+audit: $(READY)  ## known weaknesses of the locked versions, where PyPI's advisories can be had
+	$(RUN) scripts/audit.py
 
 lock:  ## resolve pyproject.toml afresh into requirements.lock
 	$(PYTHON) -m venv --clear .venv-lock

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from selfnorm.commandline import Parser, new_folder, refuse
+from selfnorm.commandline import Parser, new_folder, refuse, run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # not of the package: it writes only what it measured
 
@@ -29,4 +29,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)
