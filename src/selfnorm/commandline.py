@@ -38,7 +38,7 @@ def refuse(program: str, problem: object) -> int:
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Ends a script with the exit code that `main` returns; a file that cannot be read or written is one line."""
     try:
-        code = main()
+        code = main() or 0
     except OSError as error:
         code = refuse(Path(sys.argv[0]).name, error)
     sys.exit(code)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 
 from composed import ROOT
 
-sys.path.insert(0, str(ROOT / "scripts"))
-from audit import report
-
+SCRIPT = ROOT / "scripts/audit.py"
+report = runpy.run_path(str(SCRIPT))["report"]
 CLEAN = {"name": "numpy", "version": "2.0", "vulns": []}
 WEAK = {"name": "old", "version": "1.0", "vulns": [{"id": "PYSEC-2026-1", "fix_versions": ["1.1"]}]}
 SKIPPED = {"name": "torch", "skip_reason": "not found"}
@@ -32,7 +32,7 @@ def test_advisories_that_cannot_be_had_are_said_to_be_missing() -> None:
 
 
 def test_a_lock_file_that_is_not_there_is_one_line() -> None:
-    command = [sys.executable, str(ROOT / "scripts/audit.py"), "no.lock"]
+    command = [sys.executable, str(SCRIPT), "no.lock"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "'no.lock' is not a file" in done.stderr
