@@ -16,7 +16,7 @@ import pytest
 from composed import ROOT
 from playwright.sync_api import Browser, Page
 from review.browsing import chromium, page_of, started, visit
-from review.conftest import served, write_broken_folders
+from review.conftest import served, write_broken_folders, write_small_run
 
 from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.export import export_html
@@ -156,6 +156,21 @@ def test_the_heat_map_of_32_layers_says_the_files_numbers_and_the_slider_its_ste
     assert [int(row[0]) for row in numbers] == list(range(1, 33))
     assert [float(row[1]) for row in numbers] == pytest.approx(mean.tolist(), rel=6e-4)
     assert {float(row[2]) for row in numbers} == {0.0}  # the theory beside it: centred weights
+
+
+def test_each_split_of_the_error_has_one_legend_entry_of_its_own_name(page: Page, tmp_path: Path):
+    path = write_small_run(tmp_path / "d4-1") / "curves.csv"
+    curves = pd.read_csv(path)
+    last = curves[(curves["step"] == curves["step"].max()) & (curves["split"] == "validation")]
+    pd.concat([curves, last.assign(split="test")]).to_csv(path, index=False)
+    with served(tmp_path) as address:
+        visit(page, f"{address}/#run")
+        traces = page.eval_on_selector(".chart", "chart => chart.data.map(({name, mode, y}) => [name, mode, y.length])")
+        legend = page.locator(".chart").first.locator(".legendtext").all_text_contents()
+    for split, mode, records in (("train", "lines", 21), ("validation", "lines", 21), ("test", "markers", 1)):
+        assert legend.count(f"{split}, each seed") == 1
+        assert [f"{split}, each seed", mode, records] in traces
+    assert len(legend) == 4  # and the mean
 
 
 def test_two_runs_stand_side_by_side_with_what_differs(page: Page, address: str):

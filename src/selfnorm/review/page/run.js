@@ -57,18 +57,22 @@ const runView = (() => {
     draw(error, () => {
       const line = { ...band, ...PAIR[0], title: "geometric mean, band of one sd of log error", id: "mean" };
       const faint = withAlpha(colourOf(PAIR[0]), 0.55), traces = [];
-      for (const curve of train) traces.push(seedTrace(curve, "train", faint, `seed ${curve.seed}`, curve === train[0] ? "each seed" : ""));
-      const others = curves.filter((curve) => curve.split !== "train");
-      for (const curve of others) traces.push(seedTrace(curve, curve.split, css("--soft"), `${curve.split}, seed ${curve.seed}`, curve === others[0] ? `${curve.split}, each seed` : ""));
+      for (const split of unique(["train", ...curves.map((curve) => curve.split)])) {
+        const ofSplit = curves.filter((curve) => curve.split === split), color = split === "train" ? faint : css("--soft");
+        traces.push(...ofSplit.map((curve, i) => seedTrace(curve, color, i ? "" : `${split}, each seed`)));
+      }
       if (band.step.length) traces.push(...bandTraces(line));
       return { traces, layout: { title: "Training error", showlegend: true, xaxis: { title: "update steps" }, yaxis: { title: "mean cross-entropy, nats", ...errorAxis(axis.value) } } };
     });
   }
 
-  function seedTrace(curve, group, color, title, legend) {
+  // Lines, but a marker where there is no second point to draw a line to: the test error, or a seed that diverged at once
+  function seedTrace({ split, seed, step, loss }, color, legend) {
+    const title = safe(`${split}, seed ${seed}`), alone = loss.filter((value) => value !== null).length < 2;
     return {
-      x: curve.step, y: curve.loss, mode: "lines", name: safe(legend || title), legendgroup: group, showlegend: Boolean(legend),
-      line: { width: 1, color, dash: group === "train" ? "solid" : "dot" }, hovertemplate: `${safe(title)}<br>step %{x}<br>error %{y:.5g}<extra></extra>`,
+      x: step, y: loss, mode: alone ? "markers" : "lines", name: safe(legend || title), legendgroup: split, showlegend: Boolean(legend),
+      line: { width: 1, color, dash: split === "train" ? "solid" : "dot" }, marker: { size: 6, color, symbol: split === "train" ? "circle" : "diamond-open" },
+      hovertemplate: `${title}<br>step %{x}<br>error %{y:.5g}<extra></extra>`,
     };
   }
 
