@@ -71,6 +71,13 @@ def hover(page: Page, chart: str, x: float, y: float) -> str:
     return " ".join(page.locator(f"{chart} .hovertext tspan").all_text_contents())
 
 
+def append_a_step(path: Path, step: int) -> None:
+    """The last recorded step of a table once more, as a job does that goes on."""
+    table = pd.read_csv(path)
+    with path.open("a") as file:
+        table[table["step"] == table["step"].max()].assign(step=step).to_csv(file, header=False, index=False)
+
+
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_view_loads_without_errors_and_fits_the_width(browser: Browser, address: str, width: int, scheme: Any):
@@ -194,12 +201,25 @@ def test_a_growing_run_and_a_new_one_appear_without_a_reload(page: Page, figure1
         page.wait_for_selector("#runs tbody tr:nth-child(7)", timeout=20_000)
         page.goto(f"{address}/#run?id={SNN}")
         page.wait_for_selector("output:has-text('7800')")
-        path = root / SNN / "moments.csv"
-        last = pd.read_csv(path).query("step == 7800").assign(step=9000)
-        with path.open("a") as file:
-            last.to_csv(file, header=False, index=False)
+        append_a_step(root / SNN / "moments.csv", 9000)
         page.wait_for_selector("output:has-text('9000')", timeout=20_000)
         assert page.evaluate("window.same") is True
+
+
+@pytest.mark.parametrize("view", [VIEWS[2], VIEWS[3]])
+def test_a_live_update_leaves_the_reader_where_he_is(page: Page, figure1_root: Path, tmp_path: Path, view: str):
+    root = tmp_path / "runs"
+    shutil.copytree(figure1_root, root)
+    with served(root) as address:
+        visit(page, address + "/" + view)
+        page.get_by_text("Numbers at this step").click()
+        place = page.locator(".numbers").locator("..")  # a table that every update makes anew
+        place.focus()
+        page.evaluate("window.scrollTo(0, 700)")
+        append_a_step(root / SNN / "moments.csv", 9000)
+        page.wait_for_selector("output:has-text('9000')", timeout=20_000)
+        assert page.evaluate("window.scrollY") == 700
+        assert page.evaluate("document.activeElement.matches('.scroll:has(> .numbers)')")
 
 
 def test_folders_that_are_no_runs_are_listed_with_their_reason(page: Page, tmp_path: Path):

@@ -22,7 +22,7 @@ const compareView = (() => {
     a.fill(runs.map((row) => [row.id, runName(row)]), chosen.a);
     b.fill(runs.map((row) => [row.id, runName(row)]), chosen.b);
     const rows = [chosen.a, chosen.b].map(rowOf).filter(Boolean), wanted = chosen.a + chosen.b;
-    content.hidden = true;
+    if (documents.map((one) => one.id).join() !== rows.map((row) => row.id).join()) content.hidden = true; // not for a live update
     problem.textContent = rows.length ? "" : "No run here yet.";
     if (!rows.length) return;
     const found = await Promise.all(rows.map((row) => runDocument(row.id)));

@@ -12,13 +12,14 @@ function say(text, bad = false) {
   status.classList.toggle("bad", bad);
 }
 
-// Filling anew replaces elements: the focus goes to the one that has taken the place.
+// Filling anew replaces elements: the focus goes to the one of the same key or address, else to the one in its place.
 async function keepingFocus(work) {
-  const before = document.activeElement, key = before?.dataset?.key, href = before?.getAttribute?.("href");
+  const all = () => [...main.querySelectorAll("a[href], button, [tabindex]")];
+  const before = document.activeElement, { key } = before.dataset, href = before.getAttribute("href"), place = all().indexOf(before);
   await work();
-  if (!before || before.isConnected) return;
+  if (before.isConnected) return;
   const same = (element) => (key ? element.dataset.key === key : href && element.getAttribute("href") === href);
-  [...main.querySelectorAll("[data-key], a[href]")].find(same)?.focus({ preventScroll: true });
+  (all().find(same) ?? all()[place])?.focus({ preventScroll: true });
 }
 
 async function show() {

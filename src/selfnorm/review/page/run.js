@@ -20,7 +20,7 @@ const runView = (() => {
     if (!rowOf(chosen.id)) chosen.id = newest(runs)[0]?.id ?? "";
     run.fill(newest(runs).map((row) => [row.id, runName(row)]), chosen.id);
     const row = rowOf(chosen.id);
-    content.hidden = true;
+    if (document_?.id !== row?.id) content.hidden = true; // a live update leaves the reader where he is
     problem.textContent = row ? "" : "No run here yet.";
     if (!row) return;
     const found = await runDocument(row.id);
