@@ -222,6 +222,15 @@ def test_a_live_update_leaves_the_reader_where_he_is(page: Page, figure1_root: P
         assert page.evaluate("document.activeElement.matches('.scroll:has(> .numbers)')")
 
 
+def test_the_bar_over_a_chart_moves_zooms_and_saves_and_sends_nothing_anywhere(page: Page, address: str):
+    visit(page, f"{address}#figure")
+    page.locator(".chart").first.hover()
+    names = page.eval_on_selector_all(".modebar-btn", "all => all.map((one) => one.dataset.title)")
+    assert names == ["Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"]
+    ground = "getComputedStyle(document.querySelector('.modebar-group')).backgroundColor"
+    assert page.evaluate(ground) == "rgba(0, 0, 0, 0)"
+
+
 def test_folders_that_are_no_runs_are_listed_with_their_reason(page: Page, tmp_path: Path):
     reasons = write_broken_folders(tmp_path)
     with served(tmp_path) as address:

@@ -10,6 +10,12 @@ function chart(label, kind = "") {
   return el("div", { class: `chart ${kind}`, role: "img", "aria-label": label });
 }
 
+// Nothing that sends a chart anywhere
+const OPTIONS = {
+  displaylogo: false, responsive: true, showSendToCloud: false, plotlyServerURL: "",
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "sendChartToCloud"],
+};
+
 // make() -> {traces, layout}: called again when the colours change. Plotly reads names as a little HTML, so names are
 // escaped by safe().
 function draw(element, make) {
@@ -21,12 +27,12 @@ function draw(element, make) {
   const base = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: 12, family: "system-ui, sans-serif" },
     margin: { l: 56, r: 12, t: 30, b: 44 }, hoverlabel: { bgcolor: css("--panel"), bordercolor: faint, font: { color: ink } },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: css("--soft"), activecolor: css("--ink") },
     legend: { orientation: "h", yref: "container", yanchor: "bottom", y: 0, x: 0, font: { size: 11 } }, hovermode: "closest",
   };
   const whole = { ...base, ...layout, xaxis: dress(layout.xaxis), yaxis: dress(layout.yaxis) };
   whole.title = layout.title ? { text: safe(layout.title), font: { size: 14 }, x: 0.02, xanchor: "left", y: 0.98, yanchor: "top" } : undefined;
-  const buttons = ["select2d", "lasso2d", "autoScale2d"];
-  window.Plotly.react(element, traces, whole, { displaylogo: false, responsive: true, modeBarButtonsToRemove: buttons });
+  window.Plotly.react(element, traces, whole, OPTIONS);
 }
 
 const safe = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
