@@ -125,6 +125,33 @@ def test_an_absolute_path_is_no_run(ask: Ask, runs: Path):
     assert ask(file("tag/d4-1", str(runs.parent / "config.yaml"))).status == 404
 
 
+@pytest.mark.parametrize("state", ["running", "diverged", "finished"])
+@pytest.mark.parametrize("name", ["curves.csv", "moments.csv", "environment.json", "config.yaml", "summary.json"])
+def test_a_link_that_lies_there_before_the_scan_is_not_followed(tmp_path: Path, name: str, state: str):
+    secret = write_small_run(tmp_path / "outside", state=state) / name
+    secret.write_text(secret.read_text().replace("0", "7"))  # digits that only the file outside has
+    folder = write_small_run(tmp_path / "runs" / "d4-1", state=state)
+    (folder / name).unlink()
+    (folder / name).symlink_to(secret)
+    with served(tmp_path / "runs") as address:
+        ask = asking(address)
+        overview = json.loads(ask("/data/overview.json").body)
+        for row in overview["runs"]:
+            assert name not in row["files"]
+            document = json.loads(ask("/data/run.json?id=d4-1").body)
+            if name == "curves.csv":
+                assert (row["step"], row["error"], document["curves"]) == (None, None, [])
+                assert json.loads(ask(f"/data/group.json?tag={row['tag']}").body)["lines"] == []
+            elif name == "moments.csv":
+                assert document["moments"] is None
+            else:
+                assert document["environment"] == {}
+        reasons = [f"no {name}: the run did not get that far, run it again"]
+        needed = name in ("config.yaml", "summary.json") or (name == "curves.csv" and state == "finished")
+        assert [problem["reason"] for problem in overview["problems"]] == (reasons if needed else [])
+        assert ask(file("d4-1", name)).status == 404
+
+
 def test_a_link_put_there_after_the_scan_is_not_followed(tmp_path: Path):
     runs, secret = tmp_path / "runs", tmp_path / "secret"
     for name in ("one", "two"):

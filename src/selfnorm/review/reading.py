@@ -97,8 +97,12 @@ def as_tables(readings: list[Reading]) -> Tables:
 
 def _curves(folder: Folder, state: str) -> pd.DataFrame | None:
     path = folder.path / "curves.csv"
-    if state != "finished" and not (path.is_file() and path.read_bytes()[:4096].count(b"\n") > 1):
-        return None  # nothing recorded so far
+    if "curves.csv" not in folder.files:  # what is there but not listed is a link
+        if state != "finished":
+            return None  # nothing recorded so far
+        raise ValueError("no curves.csv: the run did not get that far, run it again")
+    if state != "finished" and path.read_bytes()[:4096].count(b"\n") <= 1:
+        return None
     try:
         return read_whole_lines(path, CURVE_COLUMNS, ["step", "seed", "split"])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
