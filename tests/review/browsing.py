@@ -9,6 +9,10 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+SNN, BN = (f"figure1/mnist/{network}/d32-00000000" for network in ("SNN", "BN"))  # of the fixture figure1_root
+VIEWS = ("", "#figure", f"#run?id={SNN}", f"#compare?a={SNN}&b={BN}")
+MAP = "section[aria-label='Moments'] .chart:not(.profile)"
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic", "--disable-component-update",
@@ -54,3 +58,24 @@ def visit(page: Page, address: str) -> None:
     page.goto("about:blank")  # else only the hash changes
     page.goto(address)
     page.wait_for_selector("html[data-ready]", timeout=60_000)
+
+
+def rows(page: Page, table: str = "#runs") -> list[str]:
+    return page.locator(f"{table} tbody tr").all_inner_texts()
+
+
+def hover(page: Page, chart: str, x: float, y: float) -> str:
+    """Point at data coordinates of a chart; returns what the hover label says."""
+    page.locator(chart).scroll_into_view_if_needed()
+    place: Any = page.eval_on_selector(
+        chart,
+        """(chart, [x, y]) => {
+          const { xaxis, yaxis } = chart._fullLayout, box = chart.getBoundingClientRect();
+          return [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y)];
+        }""",
+        [x, y],
+    )
+    page.mouse.move(place[0] - 3, place[1])
+    page.mouse.move(place[0], place[1])
+    page.wait_for_selector(f"{chart} .hoverlayer .hovertext")
+    return " ".join(page.locator(f"{chart} .hovertext tspan").all_text_contents())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 import uvicorn
 from analysis.made_runs import config, errors, made_moments, write_figure1, write_run
+from playwright.sync_api import Browser, Page
+from review.browsing import chromium, page_of, started
 
 from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.export import export_html
@@ -123,3 +126,27 @@ def large_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (run / "moments.csv").write_text(table)
     (folder / "review.html").write_text(export_html(Catalogue(folder / "runs")), "utf-8")
     return folder / "review.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = chromium()
+    if path is None:
+        reason = "no Chromium here: apt-get install chromium"
+        if os.environ.get("SELFNORM_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with started(path) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address(figure1_root: Path) -> Iterator[str]:
+    with served(figure1_root) as address:
+        yield f"{address}/"
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with page_of(browser) as page:
+        yield page
