@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from pathlib import Path
 
@@ -9,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from analysis.made_runs import config, write_run
 from playwright.sync_api import Page
 from review.browsing import BN, MAP, SNN, VIEWS, hover, rows, visit
 from review.conftest import served, write_small_run
 
 from selfnorm.analysis.comparison import describe_cells
 from selfnorm.analysis.runs import load_runs
+from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.expected import MAPS, expected
 
 
@@ -161,3 +165,28 @@ def test_bands_are_one_standard_deviation_of_log_error_around_the_mean(
     if view == VIEWS[1]:
         page.get_by_label("bands").uncheck()
         assert bands.count() == 0
+
+
+def test_a_run_whose_every_seed_diverged_shows_its_time_and_the_points_before(page: Page, tmp_path: Path):
+    made = np.full((3, 2), np.nan)
+    made[:, 0] = 2.0, 2.2, 2.4
+    write_run(tmp_path / "d4-1", config(depth=4), made, state="diverged", diverged=dict.fromkeys("012", 78))
+    with served(tmp_path) as address:
+        visit(page, f"{address}/")
+        shown = dict(zip(page.locator("#runs thead th").all_inner_texts(), rows(page)[0].split("\t"), strict=True))
+        assert (shown["n"], shown["steps"], shown["time"]) == ("0 of 3", "78", "13 s")
+        visit(page, f"{address}/#run")
+        train = "chart => chart.data.filter((t) => t.legendgroup === 'train').map((t) => [t.mode, t.y[0]])"
+        assert page.eval_on_selector(".chart", train) == [["markers", 2.0], ["markers", 2.2], ["markers", 2.4]]
+        assert page.locator(".chart").first.locator(".scatterlayer .points path").count() == 6  # and validation
+
+
+def test_the_time_of_a_run_without_an_end_is_that_to_its_last_record(tmp_path: Path):
+    folder = write_small_run(tmp_path / "d4-1", state="running")
+    summary = json.loads((folder / "summary.json").read_text())
+    del summary["seconds"]
+    (folder / "summary.json").write_text(json.dumps(summary))
+    os.utime(folder / "config.yaml", (1000, 1000))
+    os.utime(folder / "curves.csv", (1090, 1090))
+    (row,) = Catalogue(tmp_path).overview()["runs"]
+    assert (row["state"], row["seconds"]) == ("crashed", 90)

@@ -147,7 +147,10 @@ def test_a_run_whose_seeds_all_diverge_ends_with_a_message_and_exit_code_3(
     job = make_job("activation=relu", "optimizer.lr=1e6", "training.epochs=3")
     with pytest.raises(AllSeedsDiverged, match=r"every seed diverged .* smaller optimizer\.lr than 1e\+06"):
         run_job(job)
-    assert summary(job.folder)["state"] == "diverged"
+    found, curves = summary(job.folder), pd.read_csv(job.folder / "curves.csv").query("split == 'train'")
+    assert (found["state"], found["steps"]) == ("diverged", curves["step"].max())
+    assert found["diverged"] == {str(seed): found["steps"] for seed in job.seeds}
+    assert found["seconds"] > 0
     assert attempt(job) == 3
     assert "every seed diverged" in capfd.readouterr().err
 

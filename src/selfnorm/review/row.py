@@ -24,8 +24,17 @@ def make_row(folder: Folder) -> Row:
     row["dataset_title"] = dataset_title(row["dataset"])
     row |= {"state": run.cell["state"], "reason": str(run.summary.get("reason", "")), "files": folder.files}
     row |= {"n": int(run.cell["num_seeds"]), "diverged": len(run.lost)}
-    row |= {"seconds": number(run.cell["seconds"]), "changed": max(changed for _, changed, _ in folder.stamp) // 10**9}
+    row |= {
+        "seconds": number(run.cell["seconds"] or _since_start(folder)),
+        "changed": max(changed for _, changed, _ in folder.stamp) // 10**9,
+    }
     return row | _last_error(run) | describe(run)
+
+
+def _since_start(folder: Folder) -> float:
+    """Seconds from the job's start, when it wrote config.yaml, to its last record: what a run without an end can say."""
+    changed = {name: time for name, time, _ in folder.stamp}
+    return max(0.0, (changed.get("curves.csv", 0) - changed["config.yaml"]) / 1e9)
 
 
 def _last_error(run: Reading) -> Row:

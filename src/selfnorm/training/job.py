@@ -131,7 +131,7 @@ def _train_and_record(job: config.Job, folder: Path) -> dict[str, Any]:
         else:
             summary = _train(job, folder, mirror)
     except AllSeedsDiverged as error:
-        summary = {"state": "diverged", "seeds": job.seeds, "reason": str(error)}
+        summary = {"state": "diverged", "seeds": job.seeds, "reason": str(error)} | error.known
         raise
     except (KeyboardInterrupt, SystemExit) as error:
         summary["state"] = "interrupted"

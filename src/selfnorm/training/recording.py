@@ -25,7 +25,11 @@ Row = dict[str, Any]
 
 
 class AllSeedsDiverged(RuntimeError):
-    """No network of the run has a finite training error any more."""
+    """No network of the run has a finite training error any more; `known` is what a summary can still say."""
+
+    def __init__(self, reason: str, known: dict[str, Any]) -> None:
+        super().__init__(reason)
+        self.known = known
 
 
 def is_recorded(epoch: int, every: int | None) -> bool:
@@ -58,6 +62,11 @@ class Recorder(pl.Callback):
     def seconds(self) -> float:
         """Wall time of the run so far, over all the times it was resumed."""
         return time.monotonic() - self.started
+
+    def known(self, steps: int) -> dict[str, Any]:
+        """What can be said of the run after `steps`, whatever became of it."""
+        diverged = {str(seed): step for seed, step in self.diverged.items()}
+        return {"steps": steps, "seconds": round(self.seconds, 2), "diverged": diverged}
 
     def state_dict(self) -> dict[str, Any]:
         tables = {table.path.name: table_digest(table.path, math.inf) for table in (self.curves, self.moments)}
@@ -109,7 +118,8 @@ class Recorder(pl.Callback):
             smaller = f"try a smaller optimizer.lr than {self.job.optimizer.lr:g}"
             raise AllSeedsDiverged(
                 f"every seed diverged (training error not finite) by step {trainer.global_step}; "
-                f"{smaller if trainer.global_step else 'look at the data, nothing was learned yet'}"
+                f"{smaller if trainer.global_step else 'look at the data, nothing was learned yet'}",
+                self.known(trainer.global_step),
             )
 
     def _mark_diverged(self, loss_R: Tensor, step: int) -> None:

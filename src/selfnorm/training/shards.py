@@ -54,14 +54,15 @@ def train_shards(job: config.Job, folder: Path) -> dict[str, Any]:
     failed = [part.seeds for part, code in zip(parts, codes, strict=True) if code not in ENDED]
     if failed:
         raise PartFailed(f"the process of seeds {failed[0]} failed; the same command goes on with what is missing")
-    if 0 not in codes:
-        raise AllSeedsDiverged(f"every seed diverged; try a smaller optimizer.lr than {job.optimizer.lr:g}")
     seeds = [part.seeds for part in parts]
-    curves = list(_merged([part.folder / "curves.csv" for part in parts], seeds, ("step", "epoch", "split")))
-    _write(folder / "curves.csv", curves)
-    _write(folder / "moments.csv", list(_merged([p.folder / "moments.csv" for p in parts], seeds, ("step", "epoch"))))
+    for name, key in (("curves.csv", ("step", "epoch", "split")), ("moments.csv", ("step", "epoch"))):
+        _write(folder / name, list(_merged([part.folder / name for part in parts], seeds, key)))
+    found = [json.loads((part.folder / "summary.json").read_text()) for part in parts]
+    if 0 not in codes:
+        reason = f"every seed diverged; try a smaller optimizer.lr than {job.optimizer.lr:g}"
+        raise AllSeedsDiverged(reason, _known(found))
     write_atomically(folder / "network.safetensors", save(_network([part.folder for part in parts], seeds)))
-    return _summary(job, parts, curves)
+    return _summary(job, found)
 
 
 def _num_devices(job: config.Job) -> int:
@@ -165,15 +166,14 @@ def _network(folders: Sequence[Path], seeds: Sequence[list[int]]) -> dict[str, T
     return merged
 
 
-def _summary(job: config.Job, parts: Sequence[config.Job], curves: list[Row]) -> dict[str, Any]:
-    found = [json.loads((part.folder / "summary.json").read_text()) for part in parts]
-    diverged: dict[str, int] = {}
-    for row in curves:
-        if row["split"] == "train" and not math.isfinite(float(row["loss"])):
-            diverged.setdefault(row["seed"], int(row["step"]))
-    summary: dict[str, Any] = {"state": "finished", "seeds": job.seeds}
-    summary |= {name: max(part.get(name, 0) for part in found) for name in ("steps", "seconds")}
-    summary["diverged"] = diverged
+def _known(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """As `Recorder.known`, from the parts' summaries."""
+    known: dict[str, Any] = {name: max(part[name] for part in found) for name in ("steps", "seconds")}
+    return known | {"diverged": {seed: step for part in found for seed, step in part["diverged"].items()}}
+
+
+def _summary(job: config.Job, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    summary: dict[str, Any] = {"state": "finished", "seeds": job.seeds} | _known(found)
     whole = max(found, key=len)
     for name in (name for name, value in whole.items() if isinstance(value, dict) and "by_seed" in value):
         values: dict[str, float | None] = {str(seed): None for seed in job.seeds}

@@ -12,13 +12,7 @@ from selfnorm.training.recording import Recorder
 
 def summarize(job: config.Job, recorder: Recorder, *, steps: int) -> dict[str, Any]:
     """The last errors and accuracies, per seed and over the seeds that stayed finite."""
-    summary: dict[str, Any] = {
-        "state": "finished",
-        "seeds": job.seeds,
-        "steps": steps,
-        "seconds": round(recorder.seconds, 2),
-    }
-    summary["diverged"] = {str(seed): step for seed, step in recorder.diverged.items()}
+    summary: dict[str, Any] = {"state": "finished", "seeds": job.seeds} | recorder.known(steps)
     for split, error in recorder.latest.items():
         for quantity, values in (("loss", error.loss_R.tolist()), ("accuracy", error.accuracy_R.tolist())):
             by_seed = {str(s): v if math.isfinite(v) else None for s, v in zip(job.seeds, values, strict=True)}
