@@ -1,5 +1,6 @@
-"""Create or update W&B's workspace and report of the project; the verdicts in it come from local runs, if given.
+"""Create or update W&B's workspace and report of the project; the verdicts in it come from local runs.
 
+python scripts/dashboard.py                             (verdicts from runs; without any, from docs/results/preview)
 python scripts/dashboard.py runs --tag figure1-preview
 python scripts/dashboard.py docs/results/preview --dry-run dashboard.json     (no server, no account)
 """
@@ -13,7 +14,9 @@ from selfnorm.commandline import Parser, folder, refuse, run
 def main() -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser(description=__doc__, formatter_class=raw, repeatable=("--tag",))
-    parser.add_argument("source", type=folder, nargs="?", help="root of the runs, or a folder of committed tables")
+    parser.add_argument(
+        "source", type=folder, nargs="?", help="root of the runs, or a folder of committed tables (default: runs)"
+    )
     parser.add_argument("--tag", action="append", default=[], help="only the runs of this tag (may be repeated)")
     parser.add_argument("--project", default="selfnorm", help="W&B project (default: selfnorm)")
     parser.add_argument("--entity", help="W&B user or team (default: that of the key)")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis.made_runs import write_figure1
 from composed import ROOT
 from fake_wandb import FakeWandb
 from read_back import read_one
@@ -97,15 +98,41 @@ def test_a_dry_run_needs_no_network_and_no_account(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(subprocess, "Popen", refuse)  # nor W&B's service, which could
     for source in (None, RESULTS):
-        (line,) = publish(source, (), None, "p", tmp_path / "spec.json")
+        line, _ = publish(source, (), None, "p", tmp_path / "spec.json")
         assert str(tmp_path / "spec.json") in line
         assert set(json.loads((tmp_path / "spec.json").read_text())) == {"workspace", "report"}
+
+
+def test_without_a_source_the_verdicts_are_of_the_runs_here_else_the_committed_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def published(*tags: str) -> tuple[str, str]:
+        _, numbers = publish(None, tags, None, "p", Path("spec.json"))
+        return numbers, Path("spec.json").read_text()
+
+    numbers, spec = published()
+    assert numbers.startswith("charts without verdicts: runs is not a folder")
+    assert "Does the claim hold?" not in spec
+    (tmp_path / "docs/results").mkdir(parents=True)
+    (tmp_path / "docs/results/preview").symlink_to(RESULTS)
+    (tmp_path / "runs").mkdir()  # of a clone in which nothing was trained yet
+    numbers, spec = published()
+    assert numbers == "verdicts from docs/results/preview"
+    assert "MNIST, depth 32, BN fluctuates more" in spec
+    write_figure1(tmp_path / "runs", datasets=("digits",), epochs=30, records=3)
+    numbers, spec = published()
+    assert numbers == "verdicts from runs"
+    assert "digits, depth 32, BN fluctuates more" in spec
+    assert "MNIST" not in spec
+    assert published("elsewhere")[0].startswith("charts without verdicts: no run below runs has tag elsewhere")
 
 
 def test_saved_once_and_updated_the_second_time(server: FakeWandb) -> None:
     for _ in range(2):
         lines = publish(RESULTS, (), None, "p", None)
-        assert [line.split(": ")[0] for line in lines] == ["workspace", "report"]
+        assert [line.split(": ")[0] for line in lines] == ["workspace", "report", f"verdicts from {RESULTS}"]
         assert sorted(view["type"] for view in server.views.values()) == ["project-view", "runs"]
     assert not server.unknown
     (workspace,) = (view for view in server.views.values() if view["type"] == "project-view")
