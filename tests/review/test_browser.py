@@ -126,6 +126,27 @@ def test_an_empty_root_is_said_in_every_view(page: Page, tmp_path: Path):
             assert "No run here yet" in page.locator("main").inner_text()
 
 
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        ("#run?id=nosuch", "Not here: run nosuch."),
+        ("#figure?tag=nosuch", "Not here: tag nosuch."),
+        (f"#compare?a={SNN}&b=nosuch", "Not here: run nosuch."),
+    ],
+)
+def test_an_address_of_what_is_not_there_says_so_and_shows_nothing_else(
+    page: Page, address: str, view: str, words: str
+):
+    visit(page, address + view)
+    assert words in page.locator("[role=alert]").inner_text()
+    assert page.locator(".chart:visible, table:visible").count() == 0
+    page.locator("main select:visible").nth(int("compare" in view)).select_option(
+        index=0
+    )  # what is there can be chosen
+    page.wait_for_selector(".chart .scatterlayer .trace")
+    assert page.locator("[role=alert]:visible").all_inner_texts() in ([], [""])
+
+
 @pytest.mark.parametrize("kind", ["served", "exported"])
 def test_hostile_names_are_shown_as_text(page: Page, hostile_root: Path, tmp_path: Path, kind: str):
     def look(address: str) -> None:

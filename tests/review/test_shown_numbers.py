@@ -167,6 +167,19 @@ def test_bands_are_one_standard_deviation_of_log_error_around_the_mean(
         assert bands.count() == 0
 
 
+@pytest.mark.parametrize(("first", "last"), [(2.3, 1.9), (2.3, 0.8), (2.3, 0.01), (1.0, 1e-6)])
+def test_a_logarithmic_axis_has_ticks_to_read_off_however_short_it_is(
+    page: Page, tmp_path: Path, first: float, last: float
+):
+    write_run(tmp_path / "d4-1", config(depth=4), np.geomspace([first] * 3, [last] * 3, 20, axis=1))
+    with served(tmp_path) as address:
+        visit(page, f"{address}/#figure")
+        ticks = page.locator(".chart .ytick text").all_text_contents()
+    assert 3 <= len(ticks) <= 12
+    assert all(float(tick.replace("−", "-")) > 0 for tick in ticks)
+    assert sum(last <= float(tick.replace("−", "-")) <= first for tick in ticks) >= 2
+
+
 def test_a_run_whose_every_seed_diverged_shows_its_time_and_the_points_before(page: Page, tmp_path: Path):
     made = np.full((3, 2), np.nan)
     made[:, 0] = 2.0, 2.2, 2.4

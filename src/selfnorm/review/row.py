@@ -32,7 +32,7 @@ def make_row(folder: Folder) -> Row:
 
 
 def _since_start(folder: Folder) -> float:
-    """Seconds from the job's start, when it wrote config.yaml, to its last record: what a run without an end can say."""
+    """Seconds from config.yaml, which a job writes first, to its last record: all that a run without an end can say."""
     changed = {name: time for name, time, _ in folder.stamp}
     return max(0.0, (changed.get("curves.csv", 0) - changed["config.yaml"]) / 1e9)
 

@@ -53,7 +53,7 @@ function withAlpha(colour, alpha) {
 // A line with its band and, thin, the first seed; one legend entry for all three.
 function bandTraces(line, { band = true, first = false, title = line.title } = {}) {
   const colour = colourOf(line), group = line.id ?? title, name = safe(title);
-  const common = { x: line.step, mode: "lines", legendgroup: group };
+  const common = { x: line.step, mode: line.step.length > 1 ? "lines" : "markers", legendgroup: group };
   const hidden = { ...common, hoverinfo: "skip", showlegend: false };
   const traces = [];
   if (band && line.low) {
@@ -77,8 +77,8 @@ function momentTitle(column) {
   return rest.length ? `${MOMENT_WORDS[stage] ?? stage}: ${rest.join(" ")}` : column;
 }
 
-// Ticks of a logarithmic axis in plain decimals
-const errorAxis = (kind) => ({ type: kind, ...(kind === "log" ? { dtick: "D2", tickformat: "~g" } : {}) });
+// A logarithmic axis has powers of ten, 1-2-5 or, below a decade, equal steps as its range asks; in plain decimals
+const numberAxis = (kind) => ({ type: kind, ...(kind === "log" ? { nticks: 4, tickformat: "~g" } : {}) });
 
 // Where the theory puts a column: the colour scale is centred there.
 function centre(column, fixedPoint) {
@@ -108,6 +108,11 @@ const DIVERGING = [
   [[0, "#9fd0ff"], [0.25, "#3d7fc4"], [0.5, "#20242b"], [0.75, "#c4503f"], [1, "#ffb3a0"]],
 ];
 
+// The same for a heat map and the profile beside it, so that a layer is at one height in both
+const layerAxis = (layers) => ({
+  title: "layer", dtick: layers.length > 16 ? 8 : layers.length > 8 ? 4 : 1, tick0: 0, zeroline: false, range: [layers[0] - 0.5, layers.at(-1) + 0.5],
+});
+
 function heatMap(element, { title, column, steps, layers, values_TL, scale, at }) {
   draw(element, () => {
     const shown = (value) => (value === null ? null : scale.log ? Math.log10(value) : value);
@@ -122,7 +127,7 @@ function heatMap(element, { title, column, steps, layers, values_TL, scale, at }
       }],
       layout: {
         title, xaxis: { title: "step", ...stepTicks(steps), showgrid: false, zeroline: false },
-        yaxis: { title: "layer", dtick: layers.length > 16 ? 8 : layers.length > 8 ? 4 : 1, tick0: 0, showgrid: false, zeroline: false },
+        yaxis: { ...layerAxis(layers), showgrid: false },
         shapes: [{ type: "rect", x0: at - 0.5, x1: at + 0.5, y0: layers[0] - 0.5, y1: layers.at(-1) + 0.5, line: { color: css("--mark"), width: 2 } }],
       },
     };

@@ -17,13 +17,13 @@ const compareView = (() => {
 
   async function update() {
     const runs = newest(state.overview.runs);
-    if (!rowOf(chosen.a)) chosen.a = runs[0]?.id ?? "";
-    if (!rowOf(chosen.b)) chosen.b = runs.length > 1 ? partner(rowOf(chosen.a), runs.filter((row) => row.id !== chosen.a)).id : chosen.a;
+    chosen.a ||= runs[0]?.id ?? "";
+    chosen.b ||= runs.length > 1 ? partner(rowOf(chosen.a) ?? {}, runs.filter((row) => row.id !== chosen.a)).id : chosen.a;
     a.fill(runs.map((row) => [row.id, runName(row)]), chosen.a);
     b.fill(runs.map((row) => [row.id, runName(row)]), chosen.b);
-    const rows = [chosen.a, chosen.b].map(rowOf).filter(Boolean), wanted = chosen.a + chosen.b;
-    if (documents.map((one) => one.id).join() !== rows.map((row) => row.id).join()) content.hidden = true; // not for a live update
-    problem.textContent = rows.length ? "" : "No run here yet.";
+    const wanted = chosen.a + chosen.b, ids = [chosen.a, chosen.b], missing = ids.filter((id) => !rowOf(id)), rows = missing.length ? [] : ids.map(rowOf);
+    if (!rows.length || rows.some((row, i) => row.id !== documents[i]?.id)) content.hidden = true; // not for a live update
+    problem.textContent = rows.length ? "" : notThere(...missing);
     if (!rows.length) return;
     const found = await Promise.all(rows.map((row) => runDocument(row.id)));
     if (wanted !== chosen.a + chosen.b) return;
@@ -43,7 +43,7 @@ const compareView = (() => {
     error.setAttribute("aria-label", "Training error of both runs by step. Numbers in the table below.");
     draw(error, () => ({
       traces: documents.flatMap(({ band, id }, i) => (band.step.length ? bandTraces({ ...band, ...PAIR[i], id: `${LETTERS[i]}`, title: `${LETTERS[i]}: ${runTitle(rowOf(id))}` }) : [])),
-      layout: { title: "Training error", showlegend: true, xaxis: { title: "update steps" }, yaxis: { title: "mean cross-entropy, nats", ...errorAxis(axis.value) } },
+      layout: { title: "Training error", showlegend: true, xaxis: { title: "update steps" }, yaxis: { title: "mean cross-entropy, nats", ...numberAxis(axis.value) } },
     }));
   }
 

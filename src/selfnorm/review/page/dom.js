@@ -15,7 +15,7 @@ function el(tag, attributes = {}, ...children) {
   return element;
 }
 
-// A labelled select; options are [value, text] or texts. The value stays if it is still there.
+// A labelled select; options are [value, text] or texts. A value that is not among them shows as none.
 function choice(label, onchange) {
   const select = el("select", { onchange: () => onchange(select.value) });
   const element = el("label", { class: "field" }, el("span", {}, label), select);
@@ -25,7 +25,7 @@ function choice(label, onchange) {
     const same = pairs.length === select.options.length
       && pairs.every(([v, t], i) => select.options[i].value === String(v) && select.options[i].textContent === String(t));
     if (!same) select.replaceChildren(...pairs.map(([v, t]) => el("option", { value: v }, t)));
-    if (pairs.some(([v]) => String(v) === wanted)) select.value = wanted;
+    if (value !== undefined || pairs.some(([v]) => String(v) === wanted)) select.value = wanted;
   };
   return { element, select, fill, get value() { return select.value; } };
 }

@@ -38,7 +38,7 @@ const figureView = (() => {
       draw(panels.children[i], () => ({
         traces: here.filter((line) => line.step.length).flatMap((line) => bandTraces(line, options)),
         layout: {
-          title, xaxis: { title: "update steps", type: across.value }, yaxis: { title: "training error", ...errorAxis(axis.value) },
+          title, xaxis: { title: "update steps", ...numberAxis(across.value) }, yaxis: { title: "training error", ...numberAxis(axis.value) },
           showlegend: true,
         },
       }));
@@ -89,9 +89,13 @@ const figureView = (() => {
 
   async function update() {
     const tags = unique(state.overview.runs.map((row) => row.tag)).sort();
-    if (!tags.includes(chosen.tag)) chosen.tag = best(tags);
+    chosen.tag ||= best(tags);
     tag.fill(tags, chosen.tag);
-    if (!tags.length) { panels.replaceChildren(el("p", {}, "No run here yet.")); return; }
+    if (!tags.includes(chosen.tag)) {
+      for (const part of [networks, depths, tables]) part.replaceChildren();
+      panels.replaceChildren(el("p", { role: "alert" }, chosen.tag ? `Not here: tag ${chosen.tag}. Choose another.` : "No run here yet."));
+      return;
+    }
     group = await groupDocument(chosen.tag);
     const names = unique(group.lines.map((line) => line.network)).sort();
     if (chosen.seen !== chosen.tag) { firstChoice(names); chosen.seen = chosen.tag; }

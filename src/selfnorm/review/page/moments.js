@@ -4,7 +4,8 @@
 
 const LETTERS = ["A", "B"];
 const PAIR = [{ colour: "#b3201f", dark: "#ff8c6b" }, { colour: "#0b57b0", dark: "#7fb8ea" }];
-const THEORY_DASH = { second_moment: "dash", paper: "dot" };
+// Unlike in width too: where both maps agree, the dots are seen on the wide line
+const THEORY_LINE = { second_moment: { width: 5, opacity: 0.35 }, paper: { width: 2, dash: "dot" } };
 
 // subjects: {title, document, style}; those without moments are left out with a note.
 function momentsPanel() {
@@ -108,7 +109,8 @@ function drawProfile(element, { parts, column, step, all, log }) {
         marker: { size: 5, color: colour }, line: { width: 1.5, color: colour }, hovertemplate: `layer %{y}<br>${safe(momentTitle(column))} %{x:.4g}<extra></extra>`,
       };
       const theory = curvesOf(part.document, column).map(([name, x]) => ({
-        ...own, x, mode: "lines", name: safe(prefix + part.document.theory.titles[name]), line: { width: 2, dash: THEORY_DASH[name], color: colour },
+        ...own, x, mode: "lines", name: safe(prefix + part.document.theory.titles[name]), opacity: THEORY_LINE[name].opacity,
+        line: { width: THEORY_LINE[name].width, dash: THEORY_LINE[name].dash, color: colour },
         hovertemplate: `layer %{y}<br>theory %{x:.4g}<extra></extra>`,
       }));
       return [measured, ...theory];
@@ -116,8 +118,8 @@ function drawProfile(element, { parts, column, step, all, log }) {
     const whole = [...all, ...parts.flatMap((part) => curvesOf(part.document, column).flatMap(([, x]) => x))];
     return {
       traces, layout: {
-        title: `Step ${step}`, showlegend: true, yaxis: { title: "layer", zeroline: false },
-        xaxis: { title: momentTitle(column), type: log ? "log" : "linear", range: wholeRange(whole, log), zeroline: false },
+        title: `Step ${step}`, showlegend: true, yaxis: layerAxis(unique(parts.flatMap((part) => part.document.moments.layers)).sort(byNumber)),
+        xaxis: { title: momentTitle(column), ...numberAxis(log ? "log" : "linear"), range: wholeRange(whole, log), zeroline: false },
       },
     };
   });

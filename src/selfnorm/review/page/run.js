@@ -17,11 +17,11 @@ const runView = (() => {
 
   async function update() {
     const { runs } = state.overview;
-    if (!rowOf(chosen.id)) chosen.id = newest(runs)[0]?.id ?? "";
+    chosen.id ||= newest(runs)[0]?.id ?? "";
     run.fill(newest(runs).map((row) => [row.id, runName(row)]), chosen.id);
     const row = rowOf(chosen.id);
-    if (document_?.id !== row?.id) content.hidden = true; // a live update leaves the reader where he is
-    problem.textContent = row ? "" : "No run here yet.";
+    if (!row || document_?.id !== row.id) content.hidden = true; // a live update leaves the reader where he is
+    problem.textContent = row ? "" : notThere(chosen.id);
     if (!row) return;
     const found = await runDocument(row.id);
     if (row.id !== chosen.id) return; // another was chosen meanwhile
@@ -62,7 +62,7 @@ const runView = (() => {
         traces.push(...ofSplit.map((curve, i) => seedTrace(curve, color, i ? "" : `${split}, each seed`)));
       }
       if (band.step.length) traces.push(...bandTraces(line));
-      return { traces, layout: { title: "Training error", showlegend: true, xaxis: { title: "update steps" }, yaxis: { title: "mean cross-entropy, nats", ...errorAxis(axis.value) } } };
+      return { traces, layout: { title: "Training error", showlegend: true, xaxis: { title: "update steps" }, yaxis: { title: "mean cross-entropy, nats", ...numberAxis(axis.value) } } };
     });
   }
 
@@ -79,6 +79,7 @@ const runView = (() => {
   return { element, update, show: (parameters) => { if (parameters.get("id")) chosen.id = parameters.get("id"); return update(); } };
 })();
 
+const notThere = (...ids) => (ids.some(Boolean) ? `Not here: run ${ids.filter(Boolean).join(", ")}. Choose another.` : "No run here yet.");
 const newest = (runs) => [...runs].sort((a, b) => b.changed - a.changed || (a.id < b.id ? -1 : 1));
 
 // The run that a comparison is most likely wanted with: same tag, data set and depth.
