@@ -17,6 +17,8 @@ from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.documents import Documents
 from selfnorm.review.expected import expected
 from selfnorm.review.folders import find_folders
+from selfnorm.review.group import make_group
+from selfnorm.review.reading import read_run
 from selfnorm.review.run import make_run
 
 DIGITS = 6e-5  # relative: documents hold five digits
@@ -172,3 +174,13 @@ def test_where_there_is_no_theory_the_page_is_told_why(changes: dict[str, Any], 
     found = curves_of(**changes)
     assert found["curves"] == {}
     assert words in found["note"]
+
+
+def test_two_runs_of_one_cell_are_told_apart_and_the_one_in_the_verdict_is_named(tmp_path: Path):
+    for name, network in (("d4-aaaa", "BN"), ("d4-bbbb", "BN"), ("d4-cccc", "SNN")):
+        write_small_run(tmp_path / network / name, network=network, seeds=6)
+    group = make_group([read_run(folder) for folder in find_folders(tmp_path)])
+    one, other = (line for line in group["lines"] if line["network"] == "BN")
+    assert one["dash"] != other["dash"]
+    assert {row["label"] for row in group["cells"]} == {"BN (aaaa)", "BN (bbbb)", "SNN"}
+    assert group["chosen"] == ["MNIST, depth 4: of 2 BN runs, BN/d4-aaaa is compared"]

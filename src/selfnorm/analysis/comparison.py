@@ -97,6 +97,18 @@ def unequal_pairs(cells: pd.DataFrame, a: str = "BN", b: str = "SNN") -> list[st
     return sentences
 
 
+def chosen_of_several(cells: pd.DataFrame, networks: Sequence[str] = ("BN", "SNN")) -> list[str]:
+    """A sentence for each data set, depth and network of which one cell of several stands in the comparison."""
+    sentences = []
+    for network in networks:
+        for _, chosen in reference_cells(cells, network).iterrows():
+            same_kind = (cells[["dataset", "depth", "network"]] == chosen[["dataset", "depth", "network"]]).all(axis=1)
+            if same_kind.sum() > 1:
+                where = f"{dataset_title(chosen['dataset'])}, depth {chosen['depth']}"
+                sentences.append(f"{where}: of {same_kind.sum()} {network} runs, {chosen['cell']} is compared")
+    return sentences
+
+
 def corrected(table: pd.DataFrame, within: Sequence[str] = ()) -> pd.DataFrame:
     """The table with p_holm and num_cells: Holm's correction over the rows of each statistic (and of `within`)."""
     groups = table.groupby(["statistic", *within])["p"]

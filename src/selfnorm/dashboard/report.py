@@ -9,7 +9,7 @@ from typing import Any
 import wandb_workspaces.reports.v2 as wr
 from wandb_workspaces import expr
 
-from selfnorm.analysis.comparison import compare, describe_cells
+from selfnorm.analysis.comparison import chosen_of_several, compare, describe_cells, usable_cells
 from selfnorm.analysis.coordinates import dataset_title, paper_order
 from selfnorm.analysis.markup import markdown_table
 from selfnorm.analysis.report_text import cells_view, paired_view
@@ -52,6 +52,7 @@ def _words(tables: Tables | None) -> list[Any]:
         comparison = compare(tables)
         decided = verdicts(comparison)
         sentences = "".join(f"- {sentence}\n" for sentence in decided["sentence"])
+        sentences += "".join(f"- {sentence}\n" for sentence in chosen_of_several(usable_cells(tables)[0]))
         found.append(wr.MarkdownBlock(f"{sentences}\n{markdown_table(paired_view(comparison, decided))}"))
     except ValueError as error:  # one network alone, say
         found.append(wr.P(f"No verdict: {error}."))

@@ -10,6 +10,7 @@ from matplotlib.colors import to_hex
 from selfnorm.analysis.figures.style import shade
 
 DASHES = ("solid", "dash", "dot", "dashdot")
+COPIES = ("longdash", "longdashdot", "12px 2px 2px 2px 2px 2px", "2px 6px")  # of further runs of a cell
 # Okabe and Ito's colours that are neither red nor blue, light page and dark page
 _OTHERS = (
     ("#007a5a", "#3fc79f"),
@@ -22,10 +23,15 @@ _OTHERS = (
 _DARK = {"SNN": ("#ffc2a8", "#ff8c6b", "#ff5a4d"), "BN": ("#bcdcf5", "#7fb8ea", "#4a90e2")}
 
 
-def line_style(network: str, networks: Sequence[str], depth: int, depths: Sequence[int]) -> dict[str, str]:
-    """colour, dark (the colour on a dark page) and dash of a network at a depth; deeper is stronger."""
+def line_style(
+    network: str, networks: Sequence[str], depth: int, depths: Sequence[int], *, copy: int = 0
+) -> dict[str, str]:
+    """colour, dark (the colour on a dark page) and dash of a network at a depth; deeper is stronger.
+
+    copy: how many runs of the same network and depth came before.
+    """
     rank = sorted(depths).index(depth)
-    dash = DASHES[rank % len(DASHES)]
+    dash = COPIES[(copy - 1) % len(COPIES)] if copy else DASHES[rank % len(DASHES)]
     if network in _DARK:
         shades = _DARK[network]
         position = len(shades) - 1 if len(depths) == 1 else round(rank * (len(shades) - 1) / (len(depths) - 1))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from selfnorm.analysis.comparison import compare, describe_cells
+from selfnorm.analysis.comparison import chosen_of_several, compare, describe_cells, usable_cells
 from selfnorm.analysis.coordinates import dataset_title, paper_order
 from selfnorm.analysis.curves import SeedCurves, seed_curves
 from selfnorm.analysis.results import Tables
@@ -29,23 +29,34 @@ def make_group(readings: list[Reading]) -> dict[str, Any]:
     tables = as_tables(readings)
     lines = _lines(tables)
     described = describe_cells(tables)
-    cells = [] if described.empty else [plain(row) for row in described.to_dict("records")]
+    labels = {line["id"]: line["label"] for line in lines}
+    rows = [] if described.empty else described.to_dict("records")
+    cells = [plain(row) | {"label": labels[row["cell"]]} for row in rows]
     return {"lines": lines, "cells": cells} | _comparison(tables)
 
 
 def _lines(tables: Tables) -> list[dict[str, Any]]:
     cells = tables.cells.sort_values(["depth", "network", "cell"])
     networks, depths = sorted(set(cells["network"])), sorted(set(map(int, cells["depth"])))
-    copies = Counter((c["dataset"], c["network"], int(c["depth"])) for _, c in cells.iterrows())
+    copies = Counter(zip(cells["dataset"], cells["network"], cells["depth"], strict=True))
+    seen: Counter[tuple[str, str, int]] = Counter()
     lines = []
     for _, cell in cells.iterrows():
         network, depth, name = str(cell["network"]), int(cell["depth"]), str(cell["cell"])
-        title = f"{network}, {depth} layers"
-        if copies[(cell["dataset"], network, depth)] > 1:
-            title += f" ({name.rsplit('-', 1)[-1]})"  # equal but for a setting: told apart by the folder's hash
-        own = {"id": name, "title": title, "dataset": str(cell["dataset"]), "network": network, "depth": depth}
+        kind = (str(cell["dataset"]), network, depth)
+        # Equal but for a setting: told apart by the folder's hash, and by the dash
+        apart = f" ({name.rsplit('-', 1)[-1]})" if copies[kind] > 1 else ""
+        own = {
+            "id": name,
+            "title": f"{network}, {depth} layers{apart}",
+            "label": network + apart,
+            "dataset": str(cell["dataset"]),
+            "network": network,
+            "depth": depth,
+        }
         own |= {"dataset_title": dataset_title(str(cell["dataset"])), "state": str(cell["state"])}
-        own |= line_style(network, networks, depth, depths)
+        own |= line_style(network, networks, depth, depths, copy=seen[kind])
+        seen[kind] += 1
         try:
             lines.append(own | band(seed_curves(tables, name)))
         except ValueError as error:
@@ -72,7 +83,8 @@ def band(curves: SeedCurves) -> dict[str, Any]:
 def _comparison(tables: Tables) -> dict[str, Any]:
     try:
         table = compare(tables)
-        return {"verdicts": [plain(row) for row in verdicts(table).to_dict("records")], "ratios": _ratios(table)}
+        found = {"verdicts": [plain(row) for row in verdicts(table).to_dict("records")], "ratios": _ratios(table)}
+        return found | {"chosen": chosen_of_several(usable_cells(tables)[0])}
     except ValueError as error:
         return {"verdicts": [], "ratios": [], "note": f"No verdict: {error}"}
 

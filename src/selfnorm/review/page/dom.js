@@ -36,10 +36,13 @@ function tick(label, checked, onchange, extra = {}) {
   return el("label", { class: "tick" }, input, el("span", {}, label));
 }
 
-// Classes of a column's cells: numeric, long text, wide (hidden on narrow screens)
-const kind = (column) => ["number", "text", "wide"].filter((name) => column[name === "number" ? "numeric" : name]).join(" ") || null;
+// A path may be broken after a slash, nowhere else
+const path = (text) => el("span", { class: "path" }, text.split("/").flatMap((part, i) => (i ? ["/", el("wbr"), part] : [part])));
 
-// columns: {title, cell(row) -> node or text, numeric, text, wide}
+// Classes of a column's cells: numeric, long text
+const kind = (column) => ["number", "text"].filter((name) => column[name === "number" ? "numeric" : name]).join(" ") || null;
+
+// columns: {title, cell(row) -> node or text, numeric, text}
 function table(caption, columns, rows, attributes = {}) {
   const head = columns.map((column) => el("th", { scope: "col", class: kind(column) }, column.title));
   const body = rows.map((row) => el("tr", {}, columns.map((column) => el("td", { class: kind(column) }, column.cell(row)))));

@@ -49,7 +49,7 @@ const figureView = (() => {
   function showTables() {
     const columns = [
       { title: "data set", cell: (row) => datasetTitle(row.dataset) }, { title: "depth", numeric: true, cell: (row) => row.depth },
-      { title: "network", cell: (row) => el("a", { href: ask("run", { id: row.cell }) }, row.network) }, { title: "n", numeric: true, cell: (row) => row.n },
+      { title: "network", cell: (row) => el("a", { href: ask("run", { id: row.cell }) }, row.label) }, { title: "n", numeric: true, cell: (row) => row.n },
       { title: "fluctuation of log error", numeric: true, cell: (row) => interval(row.fluctuation, row.fluctuation_low, row.fluctuation_high) },
       { title: "of the error itself", numeric: true, cell: (row) => interval(row.fluctuation_error, row.fluctuation_error_low, row.fluctuation_error_high) },
       { title: "final error", numeric: true, cell: (row) => interval(row.final_error, row.final_error_low, row.final_error_high) },
@@ -63,7 +63,7 @@ const figureView = (() => {
       parts.push(table("The two parts of the claim, BN against SNN", [
         { title: "verdict", cell: (row) => el("span", { class: `verdict ${{ holds: "yes", "does not hold": "no" }[row.verdict] ?? "open"}` }, row.verdict) },
         { title: "with the numbers it rests on", text: true, cell: (row) => row.sentence },
-      ], group.verdicts, { id: "verdicts" }));
+      ], group.verdicts, { id: "verdicts" }), ...group.chosen.map((sentence) => el("p", { class: "note chosen" }, `${sentence}.`)));
       parts.push(table("Every ratio BN / SNN, geometric means over seeds, 95 % intervals, p corrected by Holm", ratioColumns(), group.ratios, { id: "ratios" }));
     } else parts.push(el("p", { class: "note" }, group.note ?? ""));
     tables.replaceChildren(...parts);

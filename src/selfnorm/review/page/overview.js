@@ -8,15 +8,15 @@ const overviewView = (() => {
   const columns = [
     { key: "state", title: "state", cell: (row) => badge(row) },
     { key: "dataset", title: "data set", cell: (row) => row.dataset_title },
-    { key: "network", title: "network", cell: (row) => el("a", { href: ask("run", { id: row.id }) }, row.network) },
+    { key: "network", title: "network", cell: (row) => [el("a", { href: ask("run", { id: row.id }) }, row.network), el("span", { class: "which" }, row.tag, " ", el("span", { class: "whole" }, row.id.split("/").pop()))] },
     { key: "depth", title: "depth", numeric: true, cell: (row) => row.depth },
     { key: "n", title: "n", numeric: true, cell: (row) => (row.diverged ? `${row.n - row.diverged} of ${row.n}` : row.n) },
     { key: "error", title: "training error", numeric: true, cell: (row) => spread(row) },
-    { key: "fluctuation", title: "fluctuation of log error", numeric: true, wide: true, cell: (row) => el("span", { title: row.note ?? "" }, interval(row.fluctuation, row.fluctuation_low, row.fluctuation_high)) },
-    { key: "step", title: "steps", numeric: true, wide: true, cell: (row) => row.step ?? MISSING },
-    { key: "seconds", title: "time", numeric: true, wide: true, cell: (row) => seconds(row.seconds) },
-    { key: "tag", title: "tag", wide: true, cell: (row) => row.tag },
-    { key: "id", title: "run", wide: true, cell: (row) => el("a", { href: ask("run", { id: row.id }), class: "path" }, row.id.split("/").pop()) },
+    { key: "fluctuation", title: "fluctuation of log error", numeric: true, cell: (row) => el("span", { title: row.note ?? "" }, interval(row.fluctuation, row.fluctuation_low, row.fluctuation_high)) },
+    { key: "step", title: "steps", numeric: true, cell: (row) => row.step ?? MISSING },
+    { key: "seconds", title: "time", numeric: true, cell: (row) => seconds(row.seconds) },
+    { key: "tag", title: "tag", cell: (row) => row.tag },
+    { key: "id", title: "run", cell: (row) => el("a", { href: ask("run", { id: row.id }), class: "path" }, row.id.split("/").pop()) },
   ];
   const choices = {};
   for (const key of Object.keys(filters)) choices[key] = choice(titles[key], (value) => { filters[key] = value; fill(); });
@@ -92,7 +92,7 @@ const overviewView = (() => {
     problems.replaceChildren(...(others.length ? [
       el("h2", {}, "Not shown"),
       table(`${others.length} folders that hold no readable run`, [
-        { title: "folder", cell: (row) => el("span", { class: "path" }, row.path) }, { title: "reason", text: true, cell: (row) => row.reason },
+        { title: "folder", cell: (row) => path(row.path) }, { title: "reason", text: true, cell: (row) => row.reason },
       ], others, { id: "problems" }),
     ] : []));
   }
