@@ -63,7 +63,14 @@ def test_wandb_holds_the_numbers_of_the_tidy_files(make_job: Make) -> None:
     assert [row["step"] for row in rows] == sorted(curves.step.unique())
     for row in rows:
         for _, expected in curves[curves.step == row["step"]].iterrows():
-            assert row[f"{expected.split}/loss_seed_{expected.seed}"] == pytest.approx(expected.loss, rel=1e-12)
+            for quantity in ("loss", "accuracy"):
+                key = f"{expected.split}/{quantity}_seed_{expected.seed}"
+                assert row[key] == pytest.approx(expected[quantity], rel=1e-12)
+        for split, here in curves[curves.step == row["step"]].groupby("split"):
+            for quantity in ("loss", "accuracy"):
+                assert row[f"{split}/{quantity}_mean"] == pytest.approx(here[quantity].mean(), rel=1e-12)
+                assert row[f"{split}/{quantity}_sd"] == pytest.approx(here[quantity].std(ddof=1), rel=1e-9)
+            assert row[f"{split}/loss_n"] == len(here)
         of_step = moments[moments.step == row["step"]].drop(columns=["step", "epoch", "seed"])
         for layer, means in of_step.groupby("layer").mean().iterrows():
             for quantity, value in means.items():
