@@ -108,12 +108,12 @@ const DIVERGING = [
   [[0, "#9fd0ff"], [0.25, "#3d7fc4"], [0.5, "#20242b"], [0.75, "#c4503f"], [1, "#ffb3a0"]],
 ];
 
-// The same for a heat map and the profile beside it, so that a layer is at one height in both
+// The same for a heat map and the profile beside it
 const layerAxis = (layers) => ({
   title: "layer", dtick: layers.length > 16 ? 8 : layers.length > 8 ? 4 : 1, tick0: 0, zeroline: false, range: [layers[0] - 0.5, layers.at(-1) + 0.5],
 });
 
-function heatMap(element, { title, column, steps, layers, values_TL, scale, at }) {
+function heatMap(element, { title, column, steps, layers, values_TL, scale, at, below }) {
   draw(element, () => {
     const shown = (value) => (value === null ? null : scale.log ? Math.log10(value) : value);
     const ticks = scale.log ? logTicks(scale.zmin, scale.zmax) : {};
@@ -126,7 +126,7 @@ function heatMap(element, { title, column, steps, layers, values_TL, scale, at }
         colorbar: { thickness: 10, outlinewidth: 0, ...ticks },
       }],
       layout: {
-        title, xaxis: { title: "step", ...stepTicks(steps), showgrid: false, zeroline: false },
+        title, margin: { l: 56, r: 12, t: 30, b: below }, xaxis: { title: "step", ...stepTicks(steps), showgrid: false, zeroline: false },
         yaxis: { ...layerAxis(layers), showgrid: false },
         shapes: [{ type: "rect", x0: at - 0.5, x1: at + 0.5, y0: layers[0] - 0.5, y1: layers.at(-1) + 0.5, line: { color: css("--mark"), width: 2 } }],
       },

@@ -85,7 +85,7 @@ function momentsPanel() {
     parts.forEach((part, i) => {
       const { steps: own, layers } = part.document.moments, map = maps.children[i];
       map.setAttribute("aria-label", `${name} by layer and step, ${part.title || "this run"}. Numbers below.`);
-      heatMap(map, { title: part.title ? `${part.title}: ${name}` : name, column: chosen.column, steps: own, layers, values_TL: part.values, scale, at: part.at });
+      heatMap(map, { title: part.title ? `${part.title}: ${name}` : name, column: chosen.column, steps: own, layers, values_TL: part.values, scale, at: part.at, below: below(parts) });
       listen(map);
     });
     profile.setAttribute("aria-label", `${name} by layer at step ${step}, with the theory where there is one. Numbers below.`);
@@ -97,6 +97,9 @@ function momentsPanel() {
 }
 
 const curvesOf = (document, column) => Object.entries(document.theory?.curves?.[column] ?? {});
+
+// Room for the legend of a profile, and as much under the heat map beside it: a layer is at one height in both
+const below = (parts) => (parts.length > 1 || window.innerWidth <= 760 ? 44 : 100);
 
 // Layers upwards as in the heat map; the value axis stays while the slider moves.
 function drawProfile(element, { parts, column, step, all, log }) {
@@ -118,7 +121,7 @@ function drawProfile(element, { parts, column, step, all, log }) {
     const whole = [...all, ...parts.flatMap((part) => curvesOf(part.document, column).flatMap(([, x]) => x))];
     return {
       traces, layout: {
-        title: `Step ${step}`, showlegend: true, yaxis: layerAxis(unique(parts.flatMap((part) => part.document.moments.layers)).sort(byNumber)),
+        title: `Step ${step}`, margin: { l: 56, r: 12, t: 30, b: below(parts) }, showlegend: true, yaxis: layerAxis(unique(parts.flatMap((part) => part.document.moments.layers)).sort(byNumber)),
         xaxis: { title: momentTitle(column), ...numberAxis(log ? "log" : "linear"), range: wholeRange(whole, log), zeroline: false },
       },
     };
