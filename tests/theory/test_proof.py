@@ -135,7 +135,9 @@ def test_prove_exits_nonzero_if_something_expected_is_not_proven(proven, monkeyp
 
 
 def test_theory_draws_every_picture_with_the_same_bytes_on_every_run(monkeypatch, tmp_path, capsys):
-    run_script(monkeypatch, "theory.py", "--out", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        run_script(monkeypatch, "theory.py", "--out", str(tmp_path))
+    assert not ended.value.code
     written = {path.name for path in tmp_path.iterdir()}
     assert "| selu | 1 | (0, 1) | 0.7826 | 1 | 0.7826 | 1.0716 |" in (tmp_path / "activations.md").read_text()
     page = (tmp_path / "README.md").read_text()
