@@ -17,6 +17,8 @@ from review.conftest import served, write_broken_folders, write_small_run
 from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.export import export_html
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])

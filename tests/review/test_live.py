@@ -18,6 +18,8 @@ from playwright.sync_api import Page
 from review.browsing import SNN, VIEWS, rows, visit
 from review.conftest import served
 
+pytestmark = pytest.mark.slow
+
 
 def append_a_step(path: Path, step: int) -> None:
     """The last recorded step of a table once more, as a job does that goes on."""

@@ -21,6 +21,8 @@ from selfnorm.analysis.runs import load_runs
 from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.expected import MAPS, expected
 
+pytestmark = pytest.mark.slow
+
 
 def test_each_split_of_the_error_has_one_legend_entry_of_its_own_name(page: Page, tmp_path: Path):
     path = write_small_run(tmp_path / "d4-1") / "curves.csv"
