@@ -154,7 +154,7 @@ class Trainer(Part):
     shard: Literal["batch", "seeds"] = "batch"
 
     @model_validator(mode="after")
-    def _seeds_need_no_communication(self) -> Trainer:
+    def _every_device_has_work(self) -> Trainer:
         if self.num_nodes > 1 and self.strategy == "auto":
             raise ValueError(
                 f"trainer.num_nodes={self.num_nodes}: trainer={self.name} trains in one process; use trainer=ddp"
