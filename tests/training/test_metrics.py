@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +13,7 @@ import torch.multiprocessing as mp
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from selfnorm.networks.mlp import LayerTrace
-from selfnorm.training.metrics import LayerMoments, ReplicaError
+from selfnorm.training.metrics import LayerMoments, ReplicaError, unit_moments
 from selfnorm.training.module import cross_entropy
 
 R, L, B, U = 2, 3, 96, 8
@@ -115,3 +119,37 @@ def test_a_nan_replica_has_no_accuracy_and_no_saturation() -> None:
     metric.update(cross_entropy(logits_RBC, y_RB), logits_RBC, y_RB)
     loss_R, accuracy_R = metric.compute()
     assert loss_R.isnan().tolist() == accuracy_R.isnan().tolist() == [True, False]
+
+
+def test_moments_leave_what_they_measure_as_it_is() -> None:
+    x_RBU = Z[0].double()  # no conversion to work on
+    unit_moments(x_RBU)
+    assert torch.equal(x_RBU, Z[0].double())
+
+
+# Resident MiB that the moments of 32 layers add: each works on one copy of 0.5 MiB in float64, 64 in turn
+GROWTH = """
+import resource
+import torch
+from selfnorm.networks.mlp import LayerTrace
+from selfnorm.training.memory import keep_freed_memory
+from selfnorm.training.metrics import LayerMoments
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20
+
+keep_freed_memory()
+layers = [torch.randn(4, 128, 128) for _ in range(32)]
+arguments = [LayerTrace(x, x) for x in layers], layers, layers
+LayerMoments(4, 1, 128).update(*(part[:1] for part in arguments))  # code is loaded, threads started
+metric = LayerMoments(4, 32, 128)
+before = resident()
+metric.update(*arguments)
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from Linux's /proc")
+def test_memory_of_the_moments_does_not_grow_with_the_layers() -> None:
+    done = subprocess.run([sys.executable, "-c", GROWTH], capture_output=True, text=True, timeout=100, check=True)
+    assert float(done.stdout) < 20

@@ -57,10 +57,10 @@ class UnitMoments(NamedTuple):
 
 def unit_moments(x_BU: Tensor) -> UnitMoments:
     """Moments over the samples of (..., B, U), by two passes in float64."""
-    x_BU = x_BU.double()
+    x_BU = x_BU.to(torch.float64, copy=True)  # a copy always: it is overwritten
     count = torch.tensor(x_BU.shape[-2], dtype=torch.float64, device=x_BU.device)
     mean = x_BU.mean(-2)
-    return UnitMoments(count, mean, (x_BU - mean.unsqueeze(-2)).square().sum(-2))
+    return UnitMoments(count, mean, x_BU.sub_(mean.unsqueeze(-2)).square_().sum(-2))
 
 
 def merge_moments(a: UnitMoments, b: UnitMoments) -> UnitMoments:
@@ -100,17 +100,18 @@ class LayerMoments(Metric):
 
     def update(self, traces: Sequence[LayerTrace], slopes: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
         """traces, f'(z) and the gradients that reach z of one batch, a layer each, (R, B, U)."""
-        parts = [[unit_moments(trace[i]) for trace in traces] for i in (0, 1)]
-        batch = UnitMoments(
-            parts[0][0].samples,
-            torch.stack([torch.stack([layer.mean for layer in part], dim=1) for part in parts]),
-            torch.stack([torch.stack([layer.m2 for layer in part], dim=1) for part in parts]),
+        samples = torch.tensor(gradients[0].shape[1], dtype=torch.float64, device=self.count.device)
+        batch = UnitMoments(samples, torch.empty_like(self.mean_2RLU), torch.empty_like(self.m2_2RLU))
+        # Results go where they stay, a layer at a time: small ones between freed copies would keep those from being
+        # used again, and 32 layers took 105 MiB (docs/speed.md)
+        for layer, (trace, slope_RBU, gradient_RBU) in enumerate(zip(traces, slopes, gradients, strict=True)):
+            for i, x_RBU in enumerate(trace):
+                _, batch.mean[i, :, layer], batch.m2[i, :, layer] = unit_moments(x_RBU)
+            self.saturated_RL[:, layer] += (slope_RBU.abs() < self.SATURATED_SLOPE).sum((1, 2), dtype=torch.int32)
+            self.gradient_RL[:, layer] += gradient_RBU.double().square().sum((1, 2))
+        self.count, self.mean_2RLU, self.m2_2RLU = merge_moments(
+            UnitMoments(self.count, self.mean_2RLU, self.m2_2RLU), batch
         )
-        merged = merge_moments(UnitMoments(self.count, self.mean_2RLU, self.m2_2RLU), batch)
-        self.count, self.mean_2RLU, self.m2_2RLU = merged
-        flat_steep = [(slope.abs() < self.SATURATED_SLOPE).double().sum((1, 2)) for slope in slopes]
-        self.saturated_RL += torch.stack(flat_steep, dim=1)
-        self.gradient_RL += torch.stack([g.double().square().sum((1, 2)) for g in gradients], dim=1)
 
     def compute(self) -> dict[str, Tensor]:
         merged = UnitMoments(self.count, self.mean_2RLU, self.m2_2RLU)

@@ -5,6 +5,8 @@ Legend: R replica, B batch, F features, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -73,15 +75,24 @@ def layer_moments(module: ReplicaClassifier, split: Split) -> dict[str, Tensor]:
         x_RBF = split.x_NF[start : start + group].expand(len(job.seeds), -1, -1)
         y_RB = split.y_N[start : start + group].expand(len(job.seeds), -1)
         phase = Phase(group, masks=_masks(module, Purpose.PROBE_DROPOUT, start))
-        traces: list[LayerTrace] = []
-        with torch.enable_grad(), trainer.precision_plugin.forward_context():
-            loss = cross_entropy(network(x_RBF, phase, traces), y_RB).sum()
-            slopes = [_slope(trace) for trace in traces]
-            gradients = torch.autograd.grad(loss, [trace.z_RBF for trace in traces])
-        detached = [LayerTrace(*(tensor.detach() for tensor in trace)) for trace in traces]
-        metric.update(detached, slopes, gradients)
+        metric.update(*_traced(module, x_RBF, y_RB, phase))
     shape = (len(job.seeds), job.model.depth)  # see _error
     return {name: values_RL.view(shape) for name, values_RL in metric.compute().items()} | network.learned_constants
+
+
+def _traced(
+    module: ReplicaClassifier, x_RBF: Tensor, y_RB: Tensor, phase: Phase
+) -> tuple[list[LayerTrace], list[Tensor], Sequence[Tensor]]:
+    """Every hidden layer's z and a, f'(z), and the gradient of the summed loss with respect to z, for one batch.
+
+    A function of its own, so that one batch's graph is gone before the next one's is built.
+    """
+    traces: list[LayerTrace] = []
+    with torch.enable_grad(), module.trainer.precision_plugin.forward_context():
+        loss = cross_entropy(module.network(x_RBF, phase, traces), y_RB).sum()
+        slopes = [_slope(trace) for trace in traces]
+        gradients = torch.autograd.grad(loss, [trace.z_RBF for trace in traces])
+    return [LayerTrace(*(tensor.detach() for tensor in trace)) for trace in traces], slopes, gradients
 
 
 def _slope(trace: LayerTrace) -> Tensor:
