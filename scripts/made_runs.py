@@ -5,12 +5,8 @@ python scripts/review.py /tmp/many
 """
 
 import argparse
-import sys
-from pathlib import Path
 
 from selfnorm.commandline import Parser, new_folder, refuse, run
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # not of the package: it writes only what it measured
 
 
 def main() -> int:
@@ -18,7 +14,7 @@ def main() -> int:
     parser.add_argument("root", type=new_folder, help="folder for the runs; none of them may be there yet")
     parser.add_argument("--number", type=int, default=24, help="how many (default 24)")
     options = parser.parse_args()
-    from analysis.many_runs import TAG, write_many
+    from selfnorm.benchmark.many_runs import TAG, write_many  # torch: seconds
 
     try:
         write_many(options.root, options.number)

@@ -1,7 +1,6 @@
 """Run folders with made curves of known noise, in the layout that the training job writes."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-STEPS_PER_EPOCH = 78
+from selfnorm.benchmark.made_tables import STEPS_PER_EPOCH, errors, made_moments
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "report.py"
 
 
@@ -33,16 +33,6 @@ def config(
         group, key = dotted.split("__")
         made[group][key] = value
     return made
-
-
-def errors(
-    rng: np.random.Generator, *, seeds: int, epochs: int, noise: float, rate: float, between: float = 0.05
-) -> np.ndarray:
-    """Errors (seeds, epochs + 1): a power law from ln 10 down, white noise of sd `noise` on the log scale."""
-    t_T = np.arange(epochs + 1)
-    trend_T = np.log(2.3) - 1.3 * np.log1p(rate * t_T)
-    offset_R1 = between * rng.standard_normal((seeds, 1)) * np.minimum(1, t_T / 5)
-    return np.exp(trend_T + offset_R1 + noise * rng.standard_normal((seeds, epochs + 1)))
 
 
 def write_run(
@@ -81,38 +71,6 @@ def write_run(
     environment = {"versions": {"torch": "2.13.0"}, "device": "cpu", "commit": "0123abc"}
     (folder / "environment.json").write_text(json.dumps(environment))
     return folder
-
-
-def made_moments(
-    rng: np.random.Generator,
-    *,
-    depth: int,
-    seeds: int,
-    drift: float,
-    records: int = 30,
-    steps: Sequence[int] | None = None,
-) -> pd.DataFrame:
-    """Moments whose variance leaves 1 by `drift` per layer on the log scale, growing with the step.
-
-    At `steps`, else at about `records` of them from 0 to 7800 on a log scale.
-    """
-    step, seed, layer = (
-        grid.ravel()
-        for grid in np.meshgrid(
-            np.unique(np.geomspace(1, 7801, records).astype(int)) - 1 if steps is None else np.array(steps),
-            np.arange(seeds),
-            np.arange(1, depth + 1),
-        )
-    )
-    growth = np.log1p(step) / 9
-    noise = 0.02 * rng.standard_normal((10, len(step)))
-    table = {"step": step, "epoch": step // STEPS_PER_EPOCH, "seed": seed, "layer": layer}
-    for i, stage in enumerate(("preactivation", "activation")):
-        table[f"{stage}_mean"] = 0.2 * drift * layer * growth + noise[4 * i]
-        table[f"{stage}_variance"] = np.exp(drift * layer * growth + noise[4 * i + 1])
-        table[f"{stage}_unit_mean_sd"] = np.abs(noise[4 * i + 2])
-        table[f"{stage}_unit_variance_sd"] = np.abs(noise[4 * i + 3])
-    return pd.DataFrame(table | {"saturated": np.abs(noise[8]), "gradient_second_moment": noise[9] ** 2})
 
 
 def write_figure1(

@@ -1,1 +1,4 @@
-"""The job's speed beside what a user would write instead, and beside the limit of the machine."""
+"""The job's speed beside what a user would write instead, and beside the limit of the machine.
+
+And runs that were never trained, to time what reads many of them.
+"""

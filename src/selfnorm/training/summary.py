@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from statistics import fmean, stdev
 from typing import Any
 
@@ -20,7 +21,7 @@ def summarize(job: config.Job, recorder: Recorder, *, steps: int) -> dict[str, A
     return summary
 
 
-def over_seeds(by_seed: dict[str, float | None]) -> dict[str, Any]:
+def over_seeds(by_seed: Mapping[str, float | None]) -> dict[str, Any]:
     """Mean, standard deviation and n of the seeds that stayed finite, beside all of them."""
     finite = [value for value in by_seed.values() if value is not None]
     return {

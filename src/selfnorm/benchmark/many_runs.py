@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
-from analysis.made_runs import errors, made_moments
-from composed import composed
 
+from selfnorm.benchmark.cells import compose_job
+from selfnorm.benchmark.made_tables import errors, made_moments
 from selfnorm.config import Job
-from selfnorm.parsing import parse_job
+from selfnorm.review.catalogue import Catalogue
 from selfnorm.training.files import CURVES, write_json
 from selfnorm.training.recording import is_recorded, is_validated
 from selfnorm.training.summary import over_seeds
@@ -55,16 +55,19 @@ def write_many(root: Path, number: int) -> None:
         (folder / "config.yaml").write_text(yaml.safe_dump(job.model_dump(by_alias=True), sort_keys=False))
         write_json(folder / "environment.json", ENVIRONMENT)
         _write_curves(folder, job, made_RT)
+    Catalogue(root).overview()  # leaves a row in every folder, as a job does at its end
 
 
 def _jobs() -> Iterator[Job]:
     given = ("scale=preview", f"tag={TAG}", "seeds=[0,1,2,3,4,5]")
-    configs = {name: composed(f"+experiment={name}", *given) for name in EXPERIMENTS}
-    for lr, batch_size, dataset, depth, name in product(RATES, BATCH_SIZES, DATASETS, DEPTHS, EXPERIMENTS):
-        own = configs[name]
-        own["optimizer"]["lr"], own["training"]["batch_size"] = lr, batch_size
-        own["dataset"]["name"], own["model"]["depth"] = dataset, depth
-        yield parse_job(own)
+    cells = [
+        compose_job(f"+experiment={name}", f"dataset={dataset}", f"model.depth={depth}", *given)
+        for dataset, depth, name in product(DATASETS, DEPTHS, EXPERIMENTS)
+    ]
+    for lr, batch_size, cell in product(RATES, BATCH_SIZES, cells):
+        optimizer = cell.optimizer.model_copy(update={"lr": lr})
+        training = cell.training.model_copy(update={"batch_size": batch_size})
+        yield cell.model_copy(update={"optimizer": optimizer, "training": training})
 
 
 def _step(job: Job, epoch: int) -> int:
