@@ -10,9 +10,6 @@ from typing import Any
 
 from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.folders import Folder
-from selfnorm.review.group import make_group
-from selfnorm.review.reading import Reading, read_run
-from selfnorm.review.run import make_run
 
 MOST_KEPT = 64  # documents in memory
 
@@ -35,11 +32,16 @@ class Documents:
 
     def run(self, name: str) -> bytes:
         """Raises KeyError for a run that is not there."""
+        from selfnorm.review.run import make_run  # pandas, scipy, matplotlib: a second that the list does not wait for
+
         folder = self._folder(name)
         return self._made("run", name, folder.stamp, lambda: _or_reason(lambda: make_run(folder)))
 
     def group(self, tag: str) -> bytes:
         """Raises KeyError for a tag that no run has."""
+        from selfnorm.review.group import make_group
+        from selfnorm.review.reading import readable
+
         rows = [row for row in self.overview()["runs"] if row["tag"] == tag]
         if not rows:
             raise KeyError(tag)
@@ -60,17 +62,6 @@ class Documents:
                     self._kept.pop(next(iter(self._kept)))
                 self._kept[(kind, name)] = kept
             return kept[1]
-
-
-def readable(folders: list[Folder]) -> list[Reading]:
-    """The runs that can be read; the others are in the overview with their reasons."""
-    readings = []
-    for folder in folders:
-        try:
-            readings.append(read_run(folder))
-        except (ValueError, OSError):
-            continue
-    return readings
 
 
 def _or_reason(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import hashlib
 from typing import Any
 
 from selfnorm.review.catalogue import Catalogue
-from selfnorm.review.documents import readable, to_json
+from selfnorm.review.documents import to_json
 from selfnorm.review.group import make_group
 from selfnorm.review.page import SCRIPTS, SLOT, STYLE, page_text, plotly_script
+from selfnorm.review.reading import readable
 from selfnorm.review.run import make_run
 
 MOST_VALUES = 1_000_000  # of moments in the whole file: about 4 MB

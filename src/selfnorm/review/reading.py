@@ -85,6 +85,17 @@ def read_run(folder: Folder) -> Reading:
     return Reading(cell | own, config, summary, environment, of_seeds, _curves(folder, state))
 
 
+def readable(folders: list[Folder]) -> list[Reading]:
+    """The runs that can be read; the others are in the overview with their reasons."""
+    readings = []
+    for folder in folders:
+        try:
+            readings.append(read_run(folder))
+        except (ValueError, OSError):
+            continue
+    return readings
+
+
 def as_tables(readings: list[Reading]) -> Tables:
     """The runs that have curves as the tables of an analysis, without moments."""
     drawn = [r for r in readings if r.curves is not None]
