@@ -14,6 +14,7 @@ from fork_server import Ended, ForkServer
 
 from selfnorm.analysis.results import CURVE_COLUMNS, MOMENT_KEYS
 from selfnorm.analysis.runs import read_whole_lines
+from selfnorm.review.kept import KEPT
 
 ARGUMENTS = (
     "dataset=digits", "scale=smoke", "model.depth=2", "dropout=alpha", "optimizer.momentum=0.9", "training.epochs=16",
@@ -37,7 +38,7 @@ def train(server: ForkServer, cwd: Path, *overrides: str, **fate: Any) -> Ended:
 def files(cwd: Path) -> Files:
     """Every file below runs/; of those that name times or folders, only that they are there."""
     found = {str(path.relative_to(cwd)): path for path in sorted(cwd.glob("runs/**/*")) if path.is_file()}
-    timed = ("summary.json", "environment.json", "multirun.yaml")
+    timed = ("summary.json", "environment.json", "multirun.yaml", KEPT)
     return {name: b"" if name.endswith(timed) else path.read_bytes() for name, path in found.items()}
 
 

@@ -34,6 +34,8 @@ PLACES = {
     "in finish, before the weights are written": ("safetensors/torch.py", "save", (1,)),
     "in finish, before the summary": ("training/summary.py", "summarize", (1,)),
     "in finish, between the summary and the removal of the checkpoint": ("pathlib.py", "unlink", (1,)),
+    "in finish, before the row for lists is written": ("review/kept.py", "_save", (1,)),
+    "in finish, before the row for lists is moved into its place": ("review/kept.py", "replace", (1,)),
 }  # fmt: skip
 IN_FIT = ("in a training step, before and after the first checkpoint", "in the training-error pass",
           "between the rows of curves.csv and of moments.csv", "before a checkpoint is written")  # fmt: skip

@@ -5,7 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -15,7 +19,9 @@ from review.conftest import write_broken_folders, write_small_run
 from selfnorm.analysis.comparison import describe_cells
 from selfnorm.analysis.runs import load_runs
 from selfnorm.review import row
-from selfnorm.review.catalogue import STORE, Catalogue
+from selfnorm.review.catalogue import Catalogue
+from selfnorm.review.folders import FILES
+from selfnorm.review.kept import KEPT
 
 
 def only_row(root: Path) -> dict:
@@ -102,14 +108,21 @@ def test_statistics_of_a_row_are_those_of_the_report(figure1_root: Path):
             assert found[key] == described.loc[found["id"], key]
 
 
-def test_only_a_changed_run_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The runs whose curves were read, by name."""
+    names: list[str] = []
+    make_row = row.make_row
+    monkeypatch.setattr(row, "make_row", lambda folder: names.append(folder.name) or make_row(folder))
+    return names
+
+
+def test_only_a_changed_run_is_read_again(tmp_path: Path, read: list[str]):
     for name in ("a", "b"):
         write_small_run(tmp_path / name / "d4-1")
     Catalogue(tmp_path).overview()
-    read: list[str] = []
-    make_row = row.make_row
-    monkeypatch.setattr(row, "make_row", lambda folder: read.append(folder.name) or make_row(folder))
-    catalogue = Catalogue(tmp_path)  # as after a restart: the rows come from the store
+    read.clear()
+    catalogue = Catalogue(tmp_path)  # as after a restart: the rows lie in the folders
     catalogue.overview()
     assert read == []
     path = tmp_path / "b" / "d4-1" / "summary.json"
@@ -118,19 +131,82 @@ def test_only_a_changed_run_is_read_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert (read, states["b/d4-1"]) == (["b/d4-1"], "interrupted")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"code": 1}', '{"code": "other", "rows": {}}', "\x00"])
-def test_a_store_that_cannot_be_used_is_made_anew(tmp_path: Path, content: str):
-    write_small_run(tmp_path / "d4-1")
-    (tmp_path / STORE).write_text(content)
-    assert only_row(tmp_path)["state"] == "finished"
-    assert json.loads((tmp_path / STORE).read_text())["rows"].keys() == {"d4-1"}
+@pytest.mark.parametrize("name", FILES)
+def test_a_row_does_not_outlive_an_edit_that_keeps_the_size(tmp_path: Path, read: list[str], name: str):
+    path = write_small_run(tmp_path / "d4-1") / name
+    Catalogue(tmp_path).overview()
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    Catalogue(tmp_path).overview()
+    assert read == ["d4-1", "d4-1"]
 
 
-def test_a_root_that_cannot_be_written_is_listed_all_the_same(tmp_path: Path):
+def test_a_copy_that_keeps_times_is_listed_under_its_own_name_and_not_read(tmp_path: Path, read: list[str]):
+    before = only_row(write_small_run(tmp_path / "runs" / "d4-1").parent)
+    shutil.copytree(tmp_path / "runs" / "d4-1", tmp_path / "copies" / "mine")
+    read.clear()
+    after = only_row(tmp_path / "copies")
+    assert (read, after) == ([], before | {"id": "mine"})
+
+
+def test_a_list_of_kept_rows_imports_nothing_heavy(tmp_path: Path):
     write_small_run(tmp_path / "d4-1")
-    (tmp_path / STORE).mkdir()  # in the way of the store, for root too
+    before = Catalogue(tmp_path).overview()
+    code = (
+        "import json, sys; from pathlib import Path; from selfnorm.review.catalogue import Catalogue;"
+        "from selfnorm.review import server, terminal; print(json.dumps(Catalogue(Path(sys.argv[1])).overview()));"
+        "assert not {'numpy', 'pandas', 'scipy', 'yaml', 'torch'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == before
+
+
+UNUSABLE = {
+    "nothing": lambda kept: "",
+    "no object": lambda kept: "[]",
+    "an empty object": lambda kept: "{}",
+    "a zero byte": lambda kept: "\x00",
+    "nested without end": lambda kept: "[" * 100_000,
+    "all but the last byte": lambda kept: kept[:-1],
+    "a row of other code": lambda kept: kept.replace('"code": "', '"code": "0'),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_kept_row_that_cannot_be_used_is_made_anew(tmp_path: Path, name: str):
+    path = write_small_run(tmp_path / "d4-1") / KEPT
+    before = only_row(tmp_path)
+    kept = path.read_text()
+    path.write_text(UNUSABLE[name](kept.replace('"finished"', '"failed"')))
+    assert only_row(tmp_path) == before
+    assert path.read_text() == kept
+
+
+def test_a_folder_that_cannot_be_written_is_listed_all_the_same(tmp_path: Path):
+    folder = write_small_run(tmp_path / "d4-1")
+    (folder / KEPT).mkdir()  # in the way of the row, for root too
+    before = sorted(os.listdir(folder))
     assert only_row(tmp_path)["state"] == "finished"
-    assert sorted(os.listdir(tmp_path)) == [STORE, "d4-1"]
+    assert sorted(os.listdir(folder)) == before
+
+
+def test_links_and_pipes_in_the_place_of_a_row_do_no_harm(tmp_path: Path):
+    folder, outside = write_small_run(tmp_path / "runs" / "d4-1"), tmp_path / "outside"
+    outside.write_text("mine")
+    (folder / f"{KEPT}.part").symlink_to(outside)
+    os.mkfifo(folder / KEPT)  # who opens it as a file waits for ever
+    assert only_row(tmp_path / "runs")["state"] == "finished"
+    assert outside.read_text() == "mine"
+    assert json.loads((folder / KEPT).read_text())["row"]["state"] == "finished"
+
+
+def test_a_run_that_cannot_be_opened_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_small_run(tmp_path / "d4-1")
+    catalogue = Catalogue(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(row, "read_run", Mock(side_effect=PermissionError(13, "Permission denied", "curves.csv")))
+        assert catalogue.overview()["problems"][0]["reason"] == "[Errno 13] Permission denied: 'curves.csv'"
+    assert (len(catalogue.overview()["runs"]), len(Catalogue(tmp_path).overview()["runs"])) == (1, 1)
 
 
 def test_links_out_of_the_root_are_not_followed(tmp_path: Path):

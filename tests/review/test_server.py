@@ -111,7 +111,7 @@ def test_a_file_of_a_run_is_sent_as_it_is_and_as_text(ask: Ask, runs: Path):
         "/page/..%5cserver.py",
         "/../../../../etc/passwd",
         "//etc/passwd",
-        "/.review.json",
+        file("tag/d4-1", ".row.json"),
     ],
 )
 def test_nothing_but_the_files_of_runs_leaves(ask: Ask, path: str):

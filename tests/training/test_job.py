@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -15,6 +16,9 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from safetensors.torch import load_file
 
 from selfnorm import config
+from selfnorm.review import row as row_module
+from selfnorm.review.catalogue import Catalogue
+from selfnorm.review.kept import KEPT
 from selfnorm.training import job as job_module
 from selfnorm.training.files import MOMENTS, Table
 from selfnorm.training.job import CheckpointRefused, RunFolderBusy, attempt, run_job
@@ -96,6 +100,28 @@ def test_a_finished_run_is_not_trained_again_unless_asked(make_job: Make, capfd:
     assert {path: path.stat().st_mtime_ns for path in job.folder.iterdir()} == before
     run_job(job.model_copy(update={"overwrite": True}))
     assert (job.folder / "curves.csv").stat().st_mtime_ns > before[job.folder / "curves.csv"]
+
+
+def test_a_job_leaves_the_row_that_a_list_shows_and_makes_it_again_where_it_is_missing(
+    make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job()
+    run_job(job)
+    row = (job.folder / KEPT).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(row_module, "make_row", Mock(side_effect=AssertionError))
+        (listed,) = Catalogue(Path(job.runs_dir)).overview()["runs"]
+    assert listed["error"] == pytest.approx(summary(job.folder)["train_loss"]["mean"], rel=1e-4)  # five digits
+    (job.folder / KEPT).unlink()  # killed just before it was written
+    run_job(job)
+    assert (job.folder / KEPT).read_bytes() == row
+
+
+def test_a_job_ends_well_without_a_row(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_module, "make_row", Mock(side_effect=AssertionError))
+    job = make_job()
+    assert attempt(job) == 0
+    assert not (job.folder / KEPT).exists()
 
 
 def test_a_finished_folder_holds_tidy_tables(make_job: Make) -> None:

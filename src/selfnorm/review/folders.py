@@ -53,6 +53,12 @@ def is_held(folder: Path) -> bool:
     return False
 
 
+def read_no_link(path: Path) -> bytes:
+    """The contents of a file; OSError where a link lies in its place, and no waiting where a pipe does."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
+        return opened.read()
+
+
 def _below(path: str, name: str) -> Iterator[Folder]:
     try:
         with os.scandir(path) as entries:

@@ -1,6 +1,7 @@
 """One run folder as the tables of selfnorm.analysis; the moments are left where they are, since they are large.
 
-In: a Folder. Out: a `Reading`. Raises ValueError, in words for people, for a run that did not get far or is corrupt.
+In: a Folder. Out: a `Reading`. Raises ValueError, in words for people, for a run that did not get far or is corrupt,
+and OSError for a file that cannot be opened.
 """
 
 import json
@@ -127,7 +128,7 @@ def _real(value: Any) -> float:
 def _yaml(path: Path) -> dict[str, Any]:
     try:
         value = yaml.load(path.read_bytes(), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"config.yaml cannot be read ({error}): run it again") from error
     return _mapping(value, path)
 
@@ -135,7 +136,7 @@ def _yaml(path: Path) -> dict[str, Any]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
-    except (ValueError, OSError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} cannot be read ({error}): run it again") from error
     return _mapping(value, path)
 

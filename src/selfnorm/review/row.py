@@ -1,6 +1,6 @@
 """A run in one row: what it is, its state, its training error and its fluctuation.
 
-In: a Folder. Out: a dictionary of JSON values, the same for the page and for the terminal.
+In: a Folder. Out: a dictionary of JSON values, the same for the page and for the terminal, wherever the folder lies.
 """
 
 from typing import Any
@@ -18,9 +18,12 @@ _SHOWN = ("dataset", "network", "depth", "tag", "scale", "activation", "normaliz
 
 
 def make_row(folder: Folder) -> Row:
-    """The row of one run; raises ValueError for a run that cannot be shown. `state` is the one that it wrote."""
+    """The row of one run, with the state that it wrote.
+
+    Raises ValueError for a run that cannot be shown, OSError for a file that cannot be opened.
+    """
     run = read_run(folder)
-    row: Row = {"id": folder.name} | {key: plain(run.cell[key]) for key in _SHOWN}
+    row: Row = {key: plain(run.cell[key]) for key in _SHOWN}
     row["dataset_title"] = dataset_title(row["dataset"])
     row |= {"state": run.cell["state"], "reason": str(run.summary.get("reason", "")), "files": folder.files}
     row |= {"n": int(run.cell["num_seeds"]), "diverged": len(run.lost)}

@@ -1,11 +1,10 @@
 """Serve the page on this machine: its own files, the documents, and the whitelisted files of run folders.
 
-In: a root of runs. Out: a starlette application. Nothing is written, nothing outside run folders is read, and only
-this machine's own page may ask: another site's page is kept out by the Host header and by the answers' headers.
+In: a root of runs. Out: a starlette application. Nothing is written but rows (see kept), nothing outside run folders
+is read, and only this machine's own page may ask: another site's is kept out by the Host header and by the answers'.
 """
 
 import ipaddress
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.documents import Documents, to_json
-from selfnorm.review.folders import FILES
+from selfnorm.review.folders import FILES, read_no_link
 from selfnorm.review.page import page_file, page_html
 
 # plotly writes style elements; data and blob images are its "download as PNG"
@@ -102,8 +101,7 @@ def read_run_file(catalogue: Catalogue, run: str, name: str) -> bytes:
         # The scan follows no link; one put there since is refused here
         if path.parent.resolve() != root / Path(folder.name):
             raise HTTPException(404)
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
-            return opened.read()
+        return read_no_link(path)
     except OSError:
         raise HTTPException(404) from None
 

@@ -1,7 +1,7 @@
 """One job, from a checked configuration to a finished run folder.
 
 runs/<tag>/<dataset>/<network>/d<depth>-<hash>/ receives config.yaml, environment.json, curves.csv, moments.csv,
-summary.json (its state: running, finished, diverged, interrupted, failed) and network.safetensors.
+summary.json (its state: running, finished, diverged, interrupted, failed), network.safetensors and its row in a list.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ def run_job(job: config.Job, *, wait: bool = False) -> dict[str, Any]:
         if job.is_finished and not job.overwrite:
             (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run that was killed just before it went
             print(f"finished already, not trained again (overwrite=true does): {folder}", file=sys.stderr)
+            _keep_row(folder)
             return json.loads((folder / "summary.json").read_text())
         if job.overwrite:
             _clear(folder)
@@ -148,7 +149,18 @@ def _train_and_record(job: config.Job, folder: Path) -> dict[str, Any]:
     (folder / CHECKPOINT).unlink(missing_ok=True)  # not before the summary: a run killed in between resumes here
     shutil.rmtree(folder / PARTS, ignore_errors=True)
     print(f"{in_one_sentence(job, summary)}\n{folder}", file=sys.stderr)
+    _keep_row(folder)
     return summary
+
+
+def _keep_row(folder: Path) -> None:
+    """List the run once, so that its row lies there for a list of many; without it the run is as finished."""
+    try:
+        from selfnorm.review.catalogue import Catalogue  # imports pandas if there is no row yet
+
+        Catalogue(folder).overview()
+    except Exception:
+        log.debug("no row of %s", folder, exc_info=True)
 
 
 def _train(job: config.Job, folder: Path, mirror: Mirror) -> dict[str, Any]:
@@ -200,4 +212,4 @@ def _clear(folder: Path) -> None:
     # The summary first: whatever is left when this is cut off no longer counts as finished
     for path in sorted(folder.iterdir(), key=lambda path: path.name != "summary.json"):
         if path.name != LOCK:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)  # a reader may have moved its row

@@ -1,0 +1,71 @@
+"""A run's row kept beside the run's files, so that a list need not read every curve again.
+
+In: a Folder. Out: its row, or why there is none: from `.row.json`, if that was made of these very files by this very
+code, else made anew and left there, where that can be written. Imports pandas and scipy only to make one.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from selfnorm.commandline import one_line
+from selfnorm.review.folders import Folder, read_no_link
+
+KEPT = ".row.json"
+_PACKAGE = Path(__file__).parents[1]
+
+
+def kept_row(folder: Folder, code: str) -> dict[str, Any]:
+    """`row`, or `problem` for a run that cannot be read, with the `stamp` and the `code` that it was made of.
+
+    code: a `code_digest`.
+    """
+    made_of: dict[str, Any] = {"code": code, "stamp": stamp_of(folder)}
+    kept = _load(folder.path / KEPT)
+    if made_of.items() <= kept.items():
+        return kept
+    from selfnorm.review.row import make_row
+
+    try:
+        made = made_of | {"row": make_row(folder)}
+    except ValueError as error:
+        made = made_of | {"problem": one_line(error)}
+    except OSError as error:  # it may be over at the next look, with no file changed
+        return {"stamp": None, "problem": one_line(error)}
+    _save(folder.path / KEPT, made)
+    return made
+
+
+def stamp_of(folder: Folder) -> list[list[Any]]:
+    """The folder's stamp, taken before its files are read, as JSON gives it back: a later edit is never missed."""
+    return [list(part) for part in folder.stamp]
+
+
+def code_digest() -> str:
+    """Of the code that makes a row: numbers of an older analysis must not be shown as today's."""
+    files = sorted(path for room in ("analysis", "review") for path in (_PACKAGE / room).glob("*.py"))
+    # Of what is in them, since a run may have been trained on another machine
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        kept = json.loads(read_no_link(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _save(path: Path, made: dict[str, Any]) -> None:
+    part = path.with_name(f"{path.name}.part")
+    with suppress(OSError):  # a folder of someone else's, a full disk: made anew at the next start
+        part.unlink(missing_ok=True)  # of a process that was killed; two that write at once write the same
+        try:
+            with part.open("x") as file:  # through no link that lies there
+                json.dump(made, file)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
