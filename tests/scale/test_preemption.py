@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lightning_fabric.plugins.environments import SLURMEnvironment
 from selfnorm import config
 from selfnorm.training import job as job_module
 from selfnorm.training.job import make_trainer, run_job
+from selfnorm.training.preemption import SIGNALS
 
 Make = Callable[..., config.Job]
 OVERRIDES = ("training.epochs=4", "dropout=alpha", "dropout.rate=0.1", "optimizer.momentum=0.9")
@@ -80,6 +82,19 @@ def test_who_handled_the_warning_before_comes_after_the_checkpoint_and_again_lat
     finally:
         signal.signal(signal.SIGUSR2, before)
     assert seen == [True]
+
+
+@pytest.mark.parametrize("step", [6, None], ids=["ended", "finished"])
+def test_after_a_job_a_signal_does_what_it_did_before(
+    step: int | None, make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    if step:
+        kill = Signal(signal.SIGTERM, step)
+        monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [kill, *calls]))
+    with pytest.raises(SystemExit) if step else nullcontext():
+        run_job(make_job(*OVERRIDES))
+    assert {number: signal.getsignal(number) for number in SIGNALS} == before  # between the cells of a sweep, say
 
 
 def test_under_srun_ranks_are_slurms_and_nothing_is_requeued_by_lightning(

@@ -42,9 +42,13 @@ class Preemption(pl.Callback):
         self.warned = False
         self.afterwards: Callable[[], Any] | None = None
 
-    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+    def setup(self, trainer: pl.Trainer, module: Any, stage: str) -> None:
         if threading.current_thread() is threading.main_thread():  # nobody else may handle signals
-            self.before = {number: signal.signal(number, self._warn) for number in SIGNALS}
+            self.before = {number: signal.getsignal(number) for number in SIGNALS}  # soon SIGTERM is Lightning's
+
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        for number in self.before:
+            signal.signal(number, self._warn)
 
     def _warn(self, number: int, frame: Any) -> None:
         self.warned = True
