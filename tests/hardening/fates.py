@@ -1,6 +1,7 @@
 """What a forked process is made to meet before its script begins: told of its writes, killed at a place, a full disk.
 
-In: the name of one of these functions and its arguments, from `ForkServer.run(..., fate=...)`. Every signal is real.
+In: the name of one of these functions and its arguments, from `ForkServer.run(..., fate=...)`, or for a process and all
+that it starts from `fated`. Every signal is real.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -30,6 +32,29 @@ def tell_of_writing() -> None:
 
 def die_in(file: str, function: str, nth: int, number: int = signal.SIGKILL) -> None:
     """Sends itself a signal at the n-th call (from 1) of a function, or by `file` of a built-in one, before it acts."""
+    _at(file, function, nth, lambda: os.kill(os.getpid(), number))
+
+
+def one_dies_in(file: str, function: str, nth: int) -> None:
+    """As `die_in` with SIGKILL; of several processes, the first that comes there."""
+    _at(file, function, nth, lambda: _is_first() and os.kill(os.getpid(), signal.SIGKILL))
+
+
+def signal_the_parent_in(file: str, function: str, nth: int, number: int = signal.SIGKILL) -> None:
+    """The process that started this one gets a signal at the n-th call of a function; of several, by the first."""
+    parent = os.getppid()
+    _at(file, function, nth, lambda: _is_first() and os.kill(parent, number))
+
+
+def _is_first() -> bool:
+    try:
+        os.close(os.open("fate_was_here", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _at(file: str, function: str, nth: int, act: Callable[[], object]) -> None:
     calls = 0
 
     def watch(frame: FrameType, event: str, called: Any) -> None:
@@ -38,7 +63,7 @@ def die_in(file: str, function: str, nth: int, number: int = signal.SIGKILL) -> 
         if name == function and frame.f_code.co_filename.endswith(file):
             calls += 1
             if calls == nth:
-                os.kill(os.getpid(), number)
+                act()
 
     sys.setprofile(watch)
 

@@ -1,20 +1,14 @@
-"""trainer.shard=seeds: the files of one process, whatever happens to the parts."""
+"""trainer.shard=seeds: the files of one process; what happens to its parts is in hardening/test_worker_crash.py."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from composed import ROOT
 from safetensors.torch import load_file, save_file
 from test_command import train
 
@@ -44,45 +38,6 @@ def test_two_processes_of_their_own_seeds_write_the_files_of_one(tmp_path: Path)
     assert all(summary.pop("seconds") for summary in summaries)
     assert summaries[0] == summaries[1]
     assert "finished already" in train(*JOB, f"runs_dir={tmp_path}/two").stderr  # the same run, however it is spread
-
-
-@pytest.mark.slow
-def test_a_terminated_run_of_shards_goes_on_to_the_same_files(tmp_path: Path) -> None:
-    long = (*JOB, "training.epochs=60", "training.checkpoint_seconds=0.01")
-    assert train(*long, f"runs_dir={tmp_path}/one").returncode == 0
-    command = [sys.executable, str(ROOT / "train.py"), *long, *SHARDED, f"runs_dir={tmp_path}/two"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
-        until = time.monotonic() + 60
-        while len(list(tmp_path.glob("two/**/.parts/**/checkpoint.ckpt"))) < 2 and process.poll() is None:
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM, err
-    assert "the same command goes on" in err
-    assert train(*long, *SHARDED, f"runs_dir={tmp_path}/two").returncode == 0
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the parts by /proc")
-def test_a_part_that_is_killed_is_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    long = (*JOB, *SHARDED, "training.epochs=60", "training.checkpoint_seconds=0.01", f"runs_dir={tmp_path}")
-    with subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *long], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ
-    ) as process:
-        until = time.monotonic() + 60
-        while len(list(tmp_path.glob("**/.parts/**/checkpoint.ckpt"))) < 2 and process.poll() is None:
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        first = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
-        os.kill(int(first), signal.SIGKILL)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 1, err
-    assert "train.py: the process of seeds [4, 0] failed; the same command goes on with what is missing\n" in err
-    assert "Traceback" not in err
-    assert train(*long).returncode == 0
-    contents(tmp_path)
 
 
 @pytest.mark.slow

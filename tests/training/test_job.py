@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,6 +188,26 @@ def test_two_processes_do_not_train_the_same_run(make_job: Make) -> None:
     job.folder.mkdir(parents=True)
     with FileLock(job.folder / ".lock"), pytest.raises(RunFolderBusy, match="another process is training"):
         run_job(job)
+
+
+def test_a_folder_is_not_emptied_while_a_part_of_a_killed_job_still_writes_into_it(make_job: Make) -> None:
+    job = make_job("overwrite=true")
+    part = job.folder / ".parts" / "some_seeds"
+    part.mkdir(parents=True)
+    held = threading.Event()
+    seen: list[bool] = []
+
+    def write_on() -> None:
+        with FileLock(part / ".lock"):
+            held.set()
+            time.sleep(1)
+            seen.append(part.exists())
+
+    threading.Thread(target=write_on).start()
+    held.wait()
+    run_job(job)
+    assert seen == [True]
+    assert not part.exists()
 
 
 @pytest.mark.parametrize("damage", [lambda whole: b"garbage", lambda whole: whole[: len(whole) // 2]])

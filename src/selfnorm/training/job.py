@@ -209,6 +209,9 @@ def make_trainer(job: config.Job, callbacks: list[pl.Callback]) -> pl.Trainer:
 
 def _clear(folder: Path) -> None:
     """Empty a run folder that is to be trained again, but for the lock that is held."""
+    for lock in folder.glob(f"{PARTS}/**/{LOCK}"):
+        with claim(lock.parent, wait=True):  # a part writes a little longer than the process lived that started it
+            pass
     # The summary first: whatever is left when this is cut off no longer counts as finished
     for path in sorted(folder.iterdir(), key=lambda path: path.name != "summary.json"):
         if path.name != LOCK:

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from selfnorm import config
 from selfnorm.training.files import Table, write_atomically
+from selfnorm.training.orphans import end_with
 from selfnorm.training.recording import AllSeedsDiverged
 from selfnorm.training.summary import over_seeds
 
@@ -105,7 +106,7 @@ def _start(part: config.Job, index: int, of: int, accelerator: str) -> subproces
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(torch.cuda.device_count()))))
         share["CUDA_VISIBLE_DEVICES"] = visible.split(",")[index]
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, text=True, env=os.environ | share,
+        [sys.executable, "-m", __name__, str(os.getpid())], stdin=subprocess.PIPE, text=True, env=os.environ | share,
         start_new_session=True,  # Ctrl-C is this process's to hand on, once
     )  # fmt: skip
     assert process.stdin is not None
@@ -186,4 +187,5 @@ def _summary(job: config.Job, found: Sequence[dict[str, Any]]) -> dict[str, Any]
 if __name__ == "__main__":
     from selfnorm.training.job import attempt
 
+    end_with(parent=int(sys.argv[1]))
     sys.exit(attempt(config.Job.model_validate_json(sys.stdin.read()), busy="wait"))

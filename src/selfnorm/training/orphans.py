@@ -1,0 +1,30 @@
+"""A process that trains for another ends when that one is gone: `kill -9` hands nothing on.
+
+Otherwise it would train on with nobody to take the result, and hold the run that the same command wants to go on with.
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from functools import cache
+
+LOOK_SECONDS = 0.5  # from one look at the parent to the next
+GRACE_SECONDS = 5.0  # for the last files of a run, before its process is told again
+
+
+@cache  # once, for however many cells a worker trains
+def end_with(parent: int) -> None:
+    """From now on, send this process a SIGTERM when the process that started it is no longer `parent`, a pid."""
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    while True:  # first a run in training, which ends with a checkpoint, then a worker that is left without work
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_SECONDS)
