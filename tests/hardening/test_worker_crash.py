@@ -1,4 +1,4 @@
-"""A job in several processes: one is killed, or the one that started them; the same command goes on."""
+"""A job or a sweep in several processes: one is killed, or the one that started them; the same command goes on."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from hardening_record import Tried
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 LONG = [*(argument for argument in ARGUMENTS if "epochs" not in argument), "training.epochs=60"]  # 240 steps, seconds
 SHARDS = (*LONG, "trainer.shard=seeds", "trainer.devices=2")
+SWEEP = ("-m", "optimizer.lr=1e-5,1e-4,1e-3", *LONG)
+JOBLIB = (*SWEEP, "hydra/launcher=joblib")
 AT = "selfnorm.training.passes"  # when this is imported, torch is already, which watching would slow down
 STEP_20 = ("training/module.py", "training_step", 20)
 
@@ -46,6 +48,11 @@ def server() -> Iterator[ForkServer]:
 @pytest.fixture(scope="module")
 def calm_shards(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Files:
     return to_the_end(server, tmp_path_factory.mktemp("calm"), *SHARDS)
+
+
+@pytest.fixture(scope="module")
+def calm_sweep(server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return to_the_end(server, tmp_path_factory.mktemp("calm"), *SWEEP)
 
 
 def to_the_end(server: ForkServer, cwd: Path, *arguments: str) -> Files:
@@ -91,3 +98,14 @@ def test_parts_end_with_the_process_that_is_terminated(
     assert to_the_end(server, tmp_path, *SHARDS) == calm_shards
     tried("Crashes", "SIGTERM to the process that started two parts (trainer.shard=seeds)",
           f"all end, exit code 143; {FINISHED_ALIKE}")  # fmt: skip
+
+
+def test_the_workers_of_a_sweep_end_when_the_process_that_started_them_is_killed(
+    server: ForkServer, calm_sweep: Files, tmp_path: Path, tried: Tried
+) -> None:
+    done = train(tmp_path, *JOBLIB, fate=("signal_the_parent_in", *STEP_20))
+    assert done.returncode == -signal.SIGKILL
+    assert states(tmp_path) <= {"running", "interrupted"}
+    assert to_the_end(server, tmp_path, *JOBLIB) == calm_sweep
+    tried("Crashes", "kill -9 of the process that started two workers (hydra/launcher=joblib)",
+          f"the workers end; {FINISHED_ALIKE}")  # fmt: skip

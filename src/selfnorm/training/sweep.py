@@ -6,6 +6,7 @@ processes and on other machines, so what became of one is read from its run fold
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import time
@@ -18,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from selfnorm.config import NUM_TRAIN, ConfigError, Job
 from selfnorm.training.claim import is_claimed
 from selfnorm.training.objective import state
+from selfnorm.training.orphans import end_with
 from selfnorm.training.sweep_check import job_of, planned_cells
 
 NUM_INPUTS = {"mnist": 784, "fashion_mnist": 784, "cifar10": 3072, "digits": 64}
@@ -48,6 +50,8 @@ class SweepProgress(Callback):
         self.at_first = [job.folder for job in self.cells if job.is_finished]
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        if (starter := multiprocessing.parent_process()) is not None and starter.pid:  # in a worker of joblib's
+            end_with(parent=starter.pid)
         if self.started:
             total = len(self.cells) or config.hydra.sweeper.n_trials
             print(f"[{config.hydra.job.num + 1}/{total}] {self._name(config)}{self._time_left()}", file=sys.stderr)
