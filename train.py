@@ -1,27 +1,31 @@
 """Train one cell of Figure 1, several seeds at once: `python train.py +experiment=selu_deep`.
 
 Composes the configuration, checks it, and hands it to `selfnorm.training.job`. Exit codes: 0 done, 2 a request that
-cannot be met, 3 every seed diverged, 1 anything else. Imports no torch before the configuration is known to be good.
+cannot be met, 3 every seed diverged, 130 Ctrl-C, 1 anything else. Imports no torch before the configuration is known to
+be good.
 """
 
 import os
 import sys
 from typing import Any, cast
 
+from selfnorm.commandline import interruptible
+
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra hands its errors over; `command` puts each into one line
 
-import hydra
-from hydra._internal.utils import get_args_parser  # there is no public way to Hydra's flags
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+with interruptible():
+    import hydra
+    from hydra._internal.utils import get_args_parser  # there is no public way to Hydra's flags
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from hydra.types import RunMode
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
-from selfnorm.config import ConfigError
-from selfnorm.parsing import in_words, parse_job
-from selfnorm.training.objective import objective
-from selfnorm.training.sweep_check import refuse_processes
+    from selfnorm.config import ConfigError
+    from selfnorm.parsing import in_words, parse_job
+    from selfnorm.training.objective import objective
+    from selfnorm.training.sweep_check import refuse_processes
 
 exit_codes: list[int] = []  # of every job of this command: one, or a sweep's cells
 
@@ -40,7 +44,8 @@ def main(config: DictConfig) -> float | None:
             raise  # the next choice would have the same mistake in it
         exit_codes.append(_refuse(error))
         return None
-    from selfnorm.training.job import attempt  # torch and Lightning: seconds to import
+    with interruptible():
+        from selfnorm.training.job import attempt  # torch and Lightning: seconds to import
 
     code = attempt(job, busy="wait" if minimizes else "skip" if sweep else "refuse")
     if minimizes:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from selfnorm.analysis.markup import markdown_table
-from selfnorm.analysis.precision import compare_precisions
-from selfnorm.analysis.results import read_results
-from selfnorm.commandline import Parser, run
+from selfnorm.commandline import Parser, interruptible, run
+
+with interruptible():
+    from selfnorm.analysis.markup import markdown_table
+    from selfnorm.analysis.precision import compare_precisions
+    from selfnorm.analysis.results import read_results
 
 RESULTS = Path(__file__).parents[1] / "docs/results"
 HEAD = """# bfloat16 against single precision

@@ -9,13 +9,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+from selfnorm.commandline import Parser, folder, interruptible, new_folder, refuse, run
 
-from selfnorm.analysis.prediction import TIMES, layer_table
-from selfnorm.analysis.prediction_report import is_committed, read_table, write_report, write_table
-from selfnorm.analysis.runs import load_runs
-from selfnorm.commandline import Parser, folder, new_folder, refuse, run
-from selfnorm.theory.overlay import overlay
+with interruptible():
+    import pandas as pd
+
+    from selfnorm.analysis.prediction import TIMES, layer_table
+    from selfnorm.analysis.prediction_report import is_committed, read_table, write_report, write_table
+    from selfnorm.analysis.runs import load_runs
+    from selfnorm.theory.overlay import overlay
 
 
 def main() -> int:

@@ -6,9 +6,11 @@ Prints a table and writes theorems.json and theorems.md; exit code 1 if anything
 import json
 from pathlib import Path
 
-from selfnorm.commandline import Parser, new_folder, run
-from selfnorm.theory.proof import as_data, prove_all
-from selfnorm.theory.proof_text import markdown
+from selfnorm.commandline import Parser, interruptible, new_folder, run
+
+with interruptible():
+    from selfnorm.theory.proof import as_data, prove_all
+    from selfnorm.theory.proof_text import markdown
 
 
 def main() -> int:

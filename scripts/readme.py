@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
-from selfnorm.analysis.readme import between, with_results
-from selfnorm.benchmark.report import short_table
-from selfnorm.commandline import Parser, run
+from selfnorm.commandline import Parser, interruptible, run
+
+with interruptible():
+    from selfnorm.analysis.readme import between, with_results
+    from selfnorm.benchmark.report import short_table
 
 ROOT = Path(__file__).parents[1]
 TITLES = {

@@ -7,11 +7,13 @@ python scripts/report.py docs/results/preview --rebuild
 import argparse
 import dataclasses
 
-from selfnorm.analysis.report import make_report
-from selfnorm.analysis.results import Tables, is_results, read_results
-from selfnorm.analysis.runs import load_runs
-from selfnorm.analysis.statistics import Settings
-from selfnorm.commandline import Parser, folder, new_folder, refuse, run
+from selfnorm.commandline import Parser, folder, interruptible, new_folder, refuse, run
+
+with interruptible():
+    from selfnorm.analysis.report import make_report
+    from selfnorm.analysis.results import Tables, is_results, read_results
+    from selfnorm.analysis.runs import load_runs
+    from selfnorm.analysis.statistics import Settings
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ python scripts/review.py runs --export review.html --tag figure1-preview
 
 import argparse
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 
 from selfnorm.commandline import Parser, folder, refuse, run
@@ -46,7 +47,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     from selfnorm.review.server import listen, make_app
 
-    with listen(options.host, options.port) as bound:
+    with suppress(KeyboardInterrupt), listen(options.host, options.port) as bound:
         host = f"[{options.host}]" if ":" in options.host else options.host
         url = f"http://{host}:{bound.getsockname()[1]}/"
         print(f"{url} (Ctrl-C ends)", flush=True)

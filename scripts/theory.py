@@ -6,10 +6,12 @@ README.md, which explains them.
 
 from pathlib import Path
 
-from selfnorm.commandline import Parser, new_folder, run
-from selfnorm.theory.captions import README
-from selfnorm.theory.figures import existence_figure, map_figure, save, selu_figure
-from selfnorm.theory.survey import activation_table
+from selfnorm.commandline import Parser, interruptible, new_folder, run
+
+with interruptible():
+    from selfnorm.theory.captions import README
+    from selfnorm.theory.figures import existence_figure, map_figure, save, selu_figure
+    from selfnorm.theory.survey import activation_table
 
 
 def main() -> None:
