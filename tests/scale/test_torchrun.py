@@ -1,4 +1,4 @@
-"""Processes that another program starts: torchrun's two give the curve of one."""
+"""Processes that another program starts: torchrun's or srun's two give the curve of one."""
 
 from __future__ import annotations
 
@@ -22,6 +22,42 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, *start, str(ROOT / "train.py"), *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=120, env=os.environ,
     )  # fmt: skip
+
+
+def srun(port: int, *arguments: str) -> list[subprocess.CompletedProcess[str]]:
+    """Two processes with the variables that `srun --ntasks-per-node=2` gives them."""
+    job = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1", "SLURM_NODEID": "0",
+           "SLURM_JOB_ID": "4711", "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "127.0.0.1",
+           "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # fmt: skip
+    command = [sys.executable, str(ROOT / "train.py"), *arguments]
+    ranks = [
+        subprocess.Popen(
+            command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
+            env=os.environ | job | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    try:
+        errors = [process.communicate(timeout=120)[1] for process in ranks]
+    finally:
+        for process in ranks:
+            process.kill()
+    return [
+        subprocess.CompletedProcess(command, process.returncode, None, said)
+        for process, said in zip(ranks, errors, strict=True)
+    ]
+
+
+@pytest.mark.slow
+def test_sruns_two_processes_write_the_files_of_torchruns_and_one_says_so(tmp_path: Path, unused_port: int) -> None:
+    assert torchrun(*JOB, "trainer=ddp_cpu", f"runs_dir={tmp_path}/torchrun").returncode == 0
+    first, second = srun(unused_port, *JOB, "trainer=ddp_cpu", f"runs_dir={tmp_path}/srun")
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert first.stderr.count("\n") == 2  # a sentence and the folder
+    assert second.stderr == ""
+    for name in ("curves.csv", "moments.csv", "network.safetensors"):
+        ours, theirs = (next((tmp_path / runs).rglob(name)).read_bytes() for runs in ("srun", "torchrun"))
+        assert ours == theirs
 
 
 @pytest.mark.slow

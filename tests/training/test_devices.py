@@ -40,6 +40,26 @@ def test_as_many_processes_must_be_started_as_the_trainer_trains_in(
             check_machine(make_job("trainer=ddp_cpu"))
 
 
+@pytest.mark.parametrize(
+    ("a_node", "nodes", "words"),
+    [
+        (None, "1", "its 2 processes a node has; start it with --nodes=1 --ntasks-per-node=2"),
+        ("1", "2", "1 processes on each of 2 nodes; say trainer.devices=1 trainer.num_nodes=2"),
+    ],
+)
+def test_sruns_processes_must_lie_on_the_nodes_as_the_trainers_do(
+    a_node: str | None, nodes: str, words: str, make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(monkeypatch, "srun", 2)
+    monkeypatch.setenv("SLURM_NNODES", nodes)
+    if a_node:
+        monkeypatch.setenv("SLURM_NTASKS_PER_NODE", a_node)
+    else:
+        monkeypatch.delenv("SLURM_NTASKS_PER_NODE")
+    with pytest.raises(DeviceUnavailable, match=words):
+        check_machine(make_job("trainer=ddp_cpu"))
+
+
 def test_several_nodes_need_whoever_starts_the_others(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_job("trainer=ddp_cpu", "trainer.num_nodes=2")
     with pytest.raises(DeviceUnavailable, match=r"num_nodes=2 needs a launcher on every node"):

@@ -56,7 +56,8 @@ def _check_gpus(part: config.Trainer) -> None:
 
 def _check_processes(part: config.Trainer) -> None:
     """Whoever started several processes, and the trainer, must mean the same number of them."""
-    torchrun, slurm = TorchElasticEnvironment.detect(), SLURMEnvironment.detect()
+    torchrun = TorchElasticEnvironment.detect()
+    slurm = not torchrun and SLURMEnvironment.detect()
     if part.num_nodes > 1 and part.strategy == "ddp" and not (torchrun or slurm or "MASTER_ADDR" in os.environ):
         raise DeviceUnavailable(
             f"trainer.num_nodes={part.num_nodes} needs a launcher on every node: torchrun, srun, or MASTER_ADDR and "
@@ -69,6 +70,24 @@ def _check_processes(part: config.Trainer) -> None:
         raise DeviceUnavailable(
             f"{launcher} started {started} processes and trainer={part.name} trains in {wanted}; start {wanted}, or "
             f"use trainer=ddp (ddp_cpu without GPUs) with trainer.devices * trainer.num_nodes = {started}"
+        )
+    if slurm and started > 1:
+        _check_srun(part, started)
+
+
+def _check_srun(part: config.Trainer, started: int) -> None:
+    """What Lightning would object to once there is a run folder."""
+    if "SLURM_NTASKS_PER_NODE" not in os.environ:
+        raise DeviceUnavailable(
+            f"srun was not told how many of its {started} processes a node has; start it with "
+            f"--nodes={part.num_nodes} --ntasks-per-node={started // part.num_nodes}"
+        )
+    there = int(os.environ["SLURM_NTASKS_PER_NODE"])
+    nodes = int(os.environ.get("SLURM_NNODES", part.num_nodes))
+    if nodes != part.num_nodes or part.devices not in ("auto", there):
+        raise DeviceUnavailable(
+            f"srun started {there} processes on each of {nodes} nodes; say trainer.devices={there} "
+            f"trainer.num_nodes={nodes}"
         )
 
 

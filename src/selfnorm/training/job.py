@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 # Lightning 2.6 beside torch 2.13: a deprecation inside Lightning that no user can act on
 warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")
+# A process that has no chunk of a small split adds nothing to its sums; torchmetrics warns of it under srun alone
+warnings.filterwarnings("ignore", message=r"The ``compute`` method of metric ReplicaError was called before")
 
 
 def attempt(job: config.Job, *, busy: Literal["refuse", "skip", "wait"] = "refuse") -> int:
