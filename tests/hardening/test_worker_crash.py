@@ -31,7 +31,7 @@ def train(cwd: Path, *arguments: str, fate: tuple[Any, ...]) -> subprocess.Compl
     fated = {
         "PYTHONPATH": str(Path(__file__).parent / "fated"),
         "FATE": json.dumps(fate),
-        "AT": "selfnorm.training.passes",
+        "AT": AT,
     }
     return subprocess.run(
         [sys.executable, str(ROOT / "train.py"), *arguments],
