@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from read_back import pieces, read_back, read_one
 from selfnorm import config
 from selfnorm.tracking import mirror as mirror_module
 from selfnorm.tracking.mirror import Mirror
+from selfnorm.tracking.resuming import make_way
 from selfnorm.tracking.values import curve_values, moment_values
 from selfnorm.training import job as job_module
 from selfnorm.training.job import run_job
@@ -178,3 +180,25 @@ def test_a_run_that_breaks_is_left_behind_with_one_warning(
     mirror.finish({}, exit_code=0)
     (warning,) = [record.getMessage() for record in caplog.records if record.name.startswith("selfnorm")]
     assert warning.startswith("W&B: log failed (wandb-core is gone)")
+
+
+@pytest.mark.parametrize("edited", ["x/../../victim", "*", "", "x\n", "é", "\x00", "a" * 1000])
+def test_an_id_edited_by_hand_is_made_anew_and_an_own_one_kept(edited: str, tmp_path: Path) -> None:
+    (tmp_path / "wandb_id").write_text(edited)
+    made = mirror_module._run_id(tmp_path)
+    assert re.fullmatch("[0-9a-f]{12}", made)
+    assert mirror_module._run_id(tmp_path) == made
+
+
+@pytest.mark.parametrize("run_id", ["x/../../victim", "*", "link"])
+def test_pieces_are_found_in_their_own_folder_alone(run_id: str, tmp_path: Path) -> None:
+    for name in ("run/wandb/offline-run-1-x", "run/wandb/offline-run-1-other", "victim"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "run/wandb/run-1-link").symlink_to(tmp_path / "victim")
+    assert make_way(tmp_path / "run", run_id) == -1
+    assert sorted(path.name for path in tmp_path.glob("run/wandb/*")) == [
+        "offline-run-1-other",
+        "offline-run-1-x",
+        "run-1-link",
+    ]
+    assert (tmp_path / "victim").is_dir()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,6 +25,7 @@ from selfnorm.tracking.values import Rows, cell_name, curve_values, flat_config,
 log = logging.getLogger(__name__)
 Mode = Literal["online", "offline"]
 
+RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what a file may say and we pass on; W&B's own are eight characters
 INIT_SECONDS, FINISH_SECONDS, LET_GO_SECONDS = 20.0, 60.0, 15.0
 
 
@@ -131,12 +133,14 @@ def _init(job: config.Job, folder: Path, environment: Mapping[str, Any], mode: M
 def _run_id(folder: Path) -> str:
     """The W&B id of the run folder: made once, kept, so that a resumed run goes on in the same W&B run."""
     path = folder / "wandb_id"
-    agents = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
-    if agents or not path.exists():
-        part = folder / ".wandb_id.part"
-        part.write_text(agents or uuid4().hex[:12])
-        part.replace(path)
-    return path.read_text()
+    run_id = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
+    if run_id is None and path.is_file() and RUN_ID.fullmatch(kept := path.read_text(errors="replace")):
+        return kept
+    run_id = run_id or uuid4().hex[:12]
+    part = folder / ".wandb_id.part"
+    part.write_text(run_id)
+    part.replace(path)
+    return run_id
 
 
 def _pictures(folder: Path) -> dict[str, Any]:

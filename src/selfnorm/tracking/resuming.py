@@ -52,13 +52,21 @@ def make_way(folder: Path, run_id: str) -> int:
     Returns the last step of the rows that the other pieces hold; -1 if there is none.
     """
     last = -1
-    for piece in (folder / "wandb").glob(f"*run-*-{run_id}"):
+    for piece in _pieces(folder / "wandb", run_id):
         steps = _steps(piece) if any(piece.glob("*.sync*")) else []
         if steps:
             last = max(last, *steps)
         else:  # a killed process may leave one that cannot be read, and would keep `wandb sync` from the others
             shutil.rmtree(piece, ignore_errors=True)
     return last
+
+
+def _pieces(place: Path, run_id: str) -> list[Path]:
+    """Folders of W&B's in `place` itself, by their whole names: what is in run_id must not lead to another place."""
+    there = place.iterdir() if place.is_dir() else ()
+    return [
+        p for p in there if "run-" in p.name and p.name.endswith(f"-{run_id}") and p.is_dir() and not p.is_symlink()
+    ]
 
 
 def _steps(piece: Path) -> list[int]:
