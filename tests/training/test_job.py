@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import threading
 import time
@@ -22,6 +23,7 @@ from selfnorm.review import row as row_module
 from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.kept import KEPT
 from selfnorm.training import job as job_module
+from selfnorm.training.claim import is_claimed
 from selfnorm.training.files import MOMENTS, Table
 from selfnorm.training.job import CheckpointRefused, RunFolderBusy, attempt, run_job
 from selfnorm.training.recording import AllSeedsDiverged, is_recorded, is_validated
@@ -188,6 +190,18 @@ def test_two_processes_do_not_train_the_same_run(make_job: Make) -> None:
     job.folder.mkdir(parents=True)
     with FileLock(job.folder / ".lock"), pytest.raises(RunFolderBusy, match="another process is training"):
         run_job(job)
+
+
+def test_a_page_that_looks_at_a_run_does_not_keep_a_job_from_it(make_job: Make) -> None:
+    job = make_job()
+    job.folder.mkdir(parents=True)
+    with (job.folder / ".lock").open("w") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)  # as review.folders.is_held
+        threading.Timer(0.3, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        assert not is_claimed(job.folder)
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.3, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        assert run_job(job)["state"] == "finished"
 
 
 def test_a_folder_is_not_emptied_while_a_part_of_a_killed_job_still_writes_into_it(make_job: Make) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 LOCK = ".lock"
+LOOK_SECONDS = 1.0  # a page that looks whether a run is held holds it itself for a moment
 
 
 class RunFolderBusy(RuntimeError):
@@ -24,7 +25,7 @@ def claim(folder: Path, *, wait: bool) -> Iterator[None]:
     """Hold a run folder; if another process does, wait until it ends, or raise RunFolderBusy."""
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=LOOK_SECONDS)
     except Timeout:
         if not wait:
             raise RunFolderBusy(f"another process is training {folder}; wait for it, or choose another tag=") from None
@@ -41,7 +42,7 @@ def is_claimed(folder: Path) -> bool:
     if not (folder / LOCK).exists():
         return False
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(folder / LOCK, timeout=LOOK_SECONDS):
             return False
     except Timeout:
         return True
