@@ -38,7 +38,7 @@ def numbers(folder: Path) -> list[bytes]:
 
 
 @pytest.mark.parametrize("step", [1, 6, 8, 15, 16], ids=lambda step: f"step {step} of 16")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_preempted_run_loses_no_step_and_ends_as_an_undisturbed_one(
     number: signal.Signals, step: int, make_job: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,7 +47,8 @@ def test_a_preempted_run_loses_no_step_and_ends_as_an_undisturbed_one(
     disturbed = quiet.model_copy(update={"tag": "disturbed"})
     with monkeypatch.context() as patch:
         patch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [Signal(number, step), *calls]))
-        with pytest.raises(SystemExit, match=str(128 + signal.SIGTERM)):
+        code = 128 + (signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
+        with pytest.raises(SystemExit, match=str(code)):
             run_job(disturbed)
     assert (disturbed.folder / "checkpoint.ckpt").exists() is (step < 16)  # 30 s have not passed: it is the signal's
     resumed_at: list[int] = []
@@ -60,6 +61,31 @@ def test_a_preempted_run_loses_no_step_and_ends_as_an_undisturbed_one(
     run_job(disturbed)
     assert resumed_at == list(range(step % 16, 16))  # no batch twice, none left out
     assert numbers(disturbed.folder) == numbers(quiet.folder)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_batch(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Twice(pl.Callback):
+        def on_train_batch_start(self, trainer: pl.Trainer, *rest: Any) -> None:
+            if trainer.global_step == 6:
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    job = make_job(*OVERRIDES)
+    monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [*calls, Twice()]))
+    with pytest.raises(SystemExit, match="130"):
+        run_job(job)
+    assert not (job.folder / "checkpoint.ckpt").exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_that_a_background_job_ignores_stays_ignored(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        kill = Signal(signal.SIGINT, 6)
+        monkeypatch.setattr(job_module, "make_trainer", lambda job, calls: make_trainer(job, [kill, *calls]))
+        assert run_job(make_job(*OVERRIDES))["state"] == "finished"
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_who_handled_the_warning_before_comes_after_the_checkpoint_and_again_later(

@@ -141,7 +141,8 @@ def _train_and_record(job: config.Job, folder: Path) -> dict[str, Any]:
         again = "the same command without overwrite=true" if job.overwrite else "the same command"
         print(f"interrupted; {again} goes on from the last checkpoint: {folder}", file=sys.stderr)
         # Lightning ends both as if all were well, or with 1; a scheduler must see what happened
-        raise SystemExit(128 + (SIGTERM if isinstance(error, SIGTERMException) else SIGINT)) from None
+        terminated = isinstance(error, SIGTERMException) and error.code is None  # else see Preemption
+        raise SystemExit(128 + (SIGTERM if terminated else SIGINT)) from None
     except BaseException as error:
         summary["reason"] = f"{type(error).__name__}: {error}"
         raise

@@ -1,8 +1,8 @@
-"""A scheduler that wants its machine back: the run ends after the batch in hand, with a checkpoint of just there.
+"""Who wants the machine back: the run ends after the batch in hand, with a checkpoint of just there.
 
-SIGTERM (a preempted SLURM job, a container that stops) and SIGUSR1 or SIGUSR2 (SLURM's warning before the time limit)
-are taken alike, by any process of the job. Whoever handled the latter two before, such as submitit, which requeues the
-job, comes after the checkpoint.
+SIGTERM (a preempted SLURM job, a container that stops), SIGINT (Ctrl-C; a second one ends at once) and SIGUSR1 or
+SIGUSR2 (SLURM's warning before the time limit) are taken alike, by any process of the job. Whoever handled the latter
+two before, such as submitit, which requeues the job, comes after the checkpoint.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytorch_lightning as pl
 from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def scheduler() -> list[SLURMEnvironment]:
@@ -39,7 +39,7 @@ class Preemption(pl.Callback):
     def __init__(self, checkpoint: Path) -> None:
         self.checkpoint = checkpoint
         self.before: dict[int, Any] = {}
-        self.warned = False
+        self.warned = self.interrupted = False
         self.afterwards: Callable[[], Any] | None = None
 
     def setup(self, trainer: pl.Trainer, module: Any, stage: str) -> None:
@@ -47,13 +47,17 @@ class Preemption(pl.Callback):
             self.before = {number: signal.getsignal(number) for number in SIGNALS}  # soon SIGTERM is Lightning's
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
-        for number in self.before:
-            signal.signal(number, self._warn)
+        for number, handler in self.before.items():
+            if not (number == signal.SIGINT and handler == signal.SIG_IGN):  # as a shell's background jobs have it
+                signal.signal(number, self._warn)
 
     def _warn(self, number: int, frame: Any) -> None:
         self.warned = True
         previous = self.before[number]
-        if number != signal.SIGTERM and callable(previous):
+        if number == signal.SIGINT:
+            self.interrupted = True
+            signal.signal(number, previous)
+        elif number != signal.SIGTERM and callable(previous):
             self.afterwards = lambda: previous(number, frame)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
@@ -67,6 +71,8 @@ class Preemption(pl.Callback):
         # After the last epoch nothing would be left to do, and so no final measurement
         if trainer.current_epoch < (trainer.max_epochs or 0):
             trainer.save_checkpoint(self.checkpoint)
+        if self.interrupted:
+            exception.code = 128 + signal.SIGINT  # Lightning has one exception for all of them
         self._give_back()
         if self.afterwards:
             self.afterwards()
