@@ -52,7 +52,7 @@ def job_lines(number: int, *, seed: int) -> list[Line]:
     draw = random.Random(seed)
     kinds: tuple[Callable[[random.Random], Line], ...] = (
         _bad_value, _unknown_key, _unknown_choice, _unknown_flag, _malformed, _repeated, _removed, _impossible,
-        _bad_cell,
+        _bad_cell, _bad_plugin_value,
     )  # fmt: skip
     return [_beside_good(kinds[i % len(kinds)](draw), draw) for i in range(number)]
 
@@ -160,6 +160,19 @@ def _bad_cell(draw: random.Random) -> Line:
         "+experiment=selu_deep,nope", "model.depth=interval(1,3)", "model.depth=range(0,2)",
     )  # fmt: skip
     return "a mistake in one cell of a sweep", ["-m", draw.choice(swept)]
+
+
+def _bad_plugin_value(draw: random.Random) -> Line:
+    given = (
+        "+sweep=tune hydra.sweeper.n_trials=abc", "+sweep=tune hydra.sweeper.n_trials=0",
+        "+sweep=tune hydra.sweeper.n_jobs=0", "+sweep=tune hydra.sweeper.n_jobs=1.5",
+        "+sweep=tune hydra.sweeper.storage=nope://x", "+sweep=tune hydra.sweeper.storage=file",
+        "+sweep=tune hydra.sweeper.direction=up", "+sweep=tune hydra.sweeper.direction=[minimize,maximize]",
+        "-m hydra/launcher=joblib hydra.launcher.n_jobs=0", "-m hydra/launcher=joblib hydra.launcher.n_jobs=-2",
+        "-m hydra/launcher=ray hydra.launcher.ray.init.num_cpus=abc",
+        "-m hydra/launcher=ray hydra.launcher.ray.init.num_cpus=0",
+    )  # fmt: skip
+    return "a value that a sweeper or a launcher cannot take", draw.choice(given).split()
 
 
 def script_lines(number: int, *, seed: int, folder: Path) -> list[tuple[str, str, list[str]]]:

@@ -34,6 +34,15 @@ EXTRAS = {
     "hydra-optuna-sweeper": "tune",
 }
 
+# What the plugins themselves answer with a traceback, or after they have written something: key -> least value
+COUNTS = {
+    "hydra.sweeper.n_trials": 1,
+    "hydra.sweeper.n_jobs": 1,
+    "hydra.launcher.n_jobs": -1,
+    "hydra.launcher.ray.init.num_cpus": 1,
+}
+DIRECTIONS = ("minimize", "maximize")
+
 
 class SweepCheck(Callback):
     """Composes every cell before Hydra makes a folder."""
@@ -41,6 +50,7 @@ class SweepCheck(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         try:
             _refuse_missing_extra(config)
+            _check_plugins(config)
             for job in planned_cells(config):
                 refuse_processes(job)
         except (HydraException, OmegaConfBaseException, ConfigError) as error:
@@ -95,3 +105,26 @@ def _refuse_missing_extra(config: DictConfig) -> None:
                 raise ConfigError(
                     f"hydra/{part}={choice} needs an extra: pip install --editable '.[{extra}]'"
                 ) from None
+
+
+def _check_plugins(config: DictConfig) -> None:
+    """Raises ConfigError for a value of a sweeper or a launcher that its plugin would stumble over."""
+    for key, least in COUNTS.items():
+        value = OmegaConf.select(config, key)
+        if value is not None and (type(value) is not int or value < least or value == 0):
+            every = ", or -1 for one on each core" if least < 0 else ""
+            raise ConfigError(f"{key}={value}: a whole number from 1{every}")
+    direction = OmegaConf.select(config, "hydra.sweeper.direction")
+    if direction is not None and direction not in DIRECTIONS:
+        raise ConfigError(f"hydra.sweeper.direction={direction}; legal here: {', '.join(DIRECTIONS)}")
+    if isinstance(storage := OmegaConf.select(config, "hydra.sweeper.storage"), str):
+        from sqlalchemy.engine import make_url  # Optuna's: there, or the extra would have been missed already
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            make_url(storage).get_dialect()
+        except ArgumentError:
+            kind = storage.partition(":")[0]  # a password may follow
+            raise ConfigError(
+                f"hydra.sweeper.storage={kind}:…: not the address of a database; for a file: sqlite:///tune.db"
+            ) from None
