@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-INTERRUPTED = 130  # exit code, as a shell reports SIGINT
+INTERRUPTED, READ_ENOUGH = 130, 141  # exit codes, as a shell reports SIGINT and SIGPIPE
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,6 +69,10 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     """Ends a script with the exit code that `main` returns; a file that cannot be read or written is one line."""
     try:
         code = main() or 0
+        sys.stdout.flush()  # here, not at the end of the process, where nobody could catch the next line's error
+    except BrokenPipeError:  # `scripts/runs.py | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = READ_ENOUGH
     except OSError as error:
         code = refuse(Path(sys.argv[0]).name, error)
     except KeyboardInterrupt:

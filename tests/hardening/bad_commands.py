@@ -44,6 +44,8 @@ IMPOSSIBLE = (
     ["trainer.devices=3", "trainer.num_nodes=3"],
     ["seeds=[1,2,1]"],
     ["-m", "trainer=ddp_cpu", "seeds=[1],[2]"],
+    ["hydra.output_subdir=.hydra", "model.depth=0"],
+    ["dataset=digits", f"data_dir={'a' * 300}"],
 )
 
 

@@ -35,6 +35,16 @@ def test_runs_lists_state_error_with_spread_fluctuation_and_time(tmp_path: Path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_who_has_read_enough_of_a_list_is_told_nothing(tmp_path: Path):
+    write_small_run(tmp_path / "d4-1")
+    words = [sys.executable, str(ROOT / "scripts/runs.py"), str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # as `| true`, and `| head` once it has its lines
+        assert (process.wait(60), process.stderr.read()) == (141, "")
+
+
 def test_a_filter_keeps_its_runs_and_an_unknown_value_is_refused(tmp_path: Path):
     for tag in ("one", "two"):
         write_small_run(tmp_path / tag, tag=tag, depth=4)

@@ -192,6 +192,13 @@ def test_two_processes_do_not_train_the_same_run(make_job: Make) -> None:
         run_job(job)
 
 
+def test_a_folder_with_too_long_a_name_is_a_mistake_in_the_request(
+    make_job: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert attempt(make_job(f"runs_dir={'a' * 300}")) == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
 def test_a_page_that_looks_at_a_run_does_not_keep_a_job_from_it(make_job: Make) -> None:
     job = make_job()
     job.folder.mkdir(parents=True)

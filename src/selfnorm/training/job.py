@@ -68,7 +68,7 @@ def attempt(job: config.Job, *, busy: Literal["refuse", "skip", "wait"] = "refus
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = "; make room, and the same command goes on from the last checkpoint" if full else ""
         print(f"train.py: {error}{hint}", file=sys.stderr)
-        return 1
+        return 2 if error.errno == errno.ENAMETOOLONG else 1
     except PartFailed as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1

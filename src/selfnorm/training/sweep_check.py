@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
@@ -45,17 +47,27 @@ DIRECTIONS = ("minimize", "maximize")
 
 
 class SweepCheck(Callback):
-    """Composes every cell before Hydra makes a folder."""
+    """Composes every job before Hydra makes a folder."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        with _refusing():
+            job_of(config)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        try:
+        with _refusing():
             _refuse_missing_extra(config)
             _check_plugins(config)
             for job in planned_cells(config):
                 refuse_processes(job)
-        except (HydraException, OmegaConfBaseException, ConfigError) as error:
-            print(f"train.py: {in_words(error)}", file=sys.stderr)
-            raise SystemExit(2) from None  # Hydra would make a warning of any other exception, and go on
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, ConfigError) as error:
+        print(f"train.py: {in_words(error)}", file=sys.stderr)
+        raise SystemExit(2) from None  # Hydra would make a warning of any other exception, and go on
 
 
 def planned_cells(config: DictConfig) -> list[Job]:
