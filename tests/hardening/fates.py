@@ -72,13 +72,23 @@ def _at(file: str, function: str, nth: int, act: Callable[[], object]) -> None:
     sys.setprofile(watch)
 
 
-def die_in_the_middle_of_a_write(num_bytes: int) -> None:
-    """The system writes up to this size of a file and then kills the process (SIGXFSZ): a half file, as by kill -9."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, num_bytes))
+def die_in_the_middle_of_a_write(num_bytes: int, *place: Any) -> None:
+    """The system writes up to this size of a file and then kills the process (SIGXFSZ): a half file, as by kill -9.
+
+    place: file, function and which call of it, as in `die_in`, from which on; else from the beginning.
+    """
+    _limit_files(num_bytes, signal.SIG_DFL, place)
 
 
-def full_disk(num_bytes: int) -> None:
-    """A write beyond this size of a file fails, as on a full disk."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, num_bytes))
+def full_disk(num_bytes: int, *place: Any) -> None:
+    """A write beyond this size of a file fails, as on a full disk; place as above."""
+    _limit_files(num_bytes, signal.SIG_IGN, place)
+
+
+def _limit_files(num_bytes: int, handler: signal.Handlers, place: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGXFSZ, handler)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, num_bytes))
+
+    _at(*place, limit) if place else limit()

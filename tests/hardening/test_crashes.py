@@ -8,12 +8,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from crashing import FINISHED_ALIKE, MODULES, Files, check_finishes, files, half_files, train
 from fork_server import ForkServer
 from hardening_record import Tried
+from tracking.read_back import read_one
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -47,6 +48,7 @@ class Half(NamedTuple):
     name: str
     num_bytes: int
     overrides: tuple[str, ...]
+    place: tuple[Any, ...]
     undisturbed: Files
 
 
@@ -92,27 +94,29 @@ def test_a_run_that_is_stopped_says_so_and_goes_on(
 
 
 NO_CHECKPOINT = "training.checkpoint_seconds=1000"
-HALF = {  # a size that this file is the first to pass, and overrides that make it so
-    "config.yaml": (700, ()),
-    "curves.csv": (1500, ("recording.every=100", NO_CHECKPOINT)),
-    "moments.csv": (5000, (NO_CHECKPOINT,)),
-    "checkpoint.ckpt": (25_000, ()),
+HALF = {  # a size that this file is the first to pass, overrides that make it so, and since when it is the limit
+    "config.yaml": (700, (), ()),
+    "curves.csv": (1500, ("recording.every=100", NO_CHECKPOINT), ()),
+    "moments.csv": (5000, (NO_CHECKPOINT,), ()),
+    "checkpoint.ckpt": (25_000, (), ()),
+    "network.safetensors": (20_000, ("recording.every=100", NO_CHECKPOINT), ()),
+    "summary.json": (400, (), ("training/files.py", "write_json", 3)),  # the last, after larger files
 }
 
 
 @pytest.fixture(params=HALF)
 def half(request: pytest.FixtureRequest, server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Half:
-    num_bytes, overrides = HALF[request.param]
+    num_bytes, overrides, place = HALF[request.param]
     cwd = tmp_path_factory.mktemp("calm")
     ended = train(server, cwd, *overrides)
     assert ended.code == 0, ended
-    return Half(request.param, num_bytes, overrides, files(cwd))
+    return Half(request.param, num_bytes, overrides, place, files(cwd))
 
 
 def test_a_half_written_file_is_never_taken_for_a_whole_one(
     half: Half, server: ForkServer, tmp_path: Path, tried: Tried
 ) -> None:
-    ended = train(server, tmp_path, *half.overrides, fate=("die_in_the_middle_of_a_write", half.num_bytes))
+    ended = train(server, tmp_path, *half.overrides, fate=("die_in_the_middle_of_a_write", half.num_bytes, *half.place))
     assert ended.code == -signal.SIGXFSZ, ended
     table = half.name.endswith(".csv")  # the others are written elsewhere and moved
     assert half_files(tmp_path, half.num_bytes) == [half.name if table else f".{half.name}.part"]
@@ -123,13 +127,44 @@ def test_a_half_written_file_is_never_taken_for_a_whole_one(
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
     half: Half, server: ForkServer, tmp_path: Path, tried: Tried
 ) -> None:
-    ended = train(server, tmp_path, *half.overrides, fate=("full_disk", half.num_bytes))
+    ended = train(server, tmp_path, *half.overrides, fate=("full_disk", half.num_bytes, *half.place))
     assert ended.code == 1, ended
     assert ended.err.count("\n") == 1, ended
     assert f"{half.name}'; make room, and the same command goes on" in ended.err
     assert not list(tmp_path.rglob("*.part"))  # no byte of the scarce space is kept by what failed
     check_finishes(server, tmp_path, half.undisturbed, *half.overrides)
     tried("Crashes", f"disk full while {half.name} is written", f"one line, exit code 1; {FINISHED_ALIKE}")
+
+
+SMALL = ("logger.mode=offline", "recording.every=100", NO_CHECKPOINT, "model.width=4")  # every file but W&B's
+
+
+@pytest.mark.parametrize(("num_bytes", "code"), [(4000, 1), (6000, 0)], ids=["then the weights'", "W&B's alone"])
+def test_no_room_for_wandbs_own_files_is_no_traceback_and_costs_the_run_nothing(
+    num_bytes: int, code: int, server: ForkServer, tmp_path: Path, tried: Tried
+) -> None:
+    for name in ("calm", "full"):
+        (tmp_path / name).mkdir()
+    assert train(server, tmp_path / "calm", *SMALL).code == 0
+    ended = train(server, tmp_path / "full", *SMALL, fate=("full_disk", num_bytes))
+    assert ended.code == code, ended
+    assert (found := list(tmp_path.glob("full/**/run-*.wandb")))
+    assert found[0].stat().st_size == num_bytes
+    said = ended.err.splitlines()
+    if code:
+        assert all(line.startswith("W&B: ") for line in said[:-1]), ended
+        assert "network.safetensors'; make room, and the same command goes on" in said[-1]
+        assert train(server, tmp_path / "full", *SMALL).code == 0
+        calm, full = (read_one(next(tmp_path.glob(f"{name}/runs/*/*/*/*"))) for name in ("calm", "full"))
+        assert [row["step"] for row in full.rows] == [row["step"] for row in calm.rows]
+    calm_files, full_files = (
+        {path: content for path, content in files(tmp_path / name).items() if "wandb" not in path}
+        for name in ("calm", "full")
+    )
+    assert full_files == calm_files
+    tried("Crashes", "disk full while W&B's files are written, then for the run's own too" if code else
+          "disk full while W&B's files are written", f"no traceback; {FINISHED_ALIKE}" if code else
+          "the run ends well; curves, moments and weights byte for byte those of an undisturbed run")  # fmt: skip
 
 
 def test_a_run_killed_while_it_is_cleared_to_train_again_does_not_count_as_finished(

@@ -106,6 +106,7 @@ class Mirror:
 def _init(job: config.Job, folder: Path, environment: Mapping[str, Any], mode: Mode, run_id: str) -> Any:
     import wandb
 
+    logging.raiseExceptions = False  # a full disk: a traceback for every line of W&B's debug.log
     return wandb.init(
         project=job.logger.project,  # under the agent of a W&B sweep, its project, entity and id count
         entity=job.logger.entity,
