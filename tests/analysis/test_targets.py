@@ -17,18 +17,28 @@ from selfnorm.analysis.statistics import FINAL, TEST
 from selfnorm.analysis.targets import OWN_BEST, both_errors, learned_constants, target_sentences, targets
 
 
-def write(root: Path, *, fixed_point: list[float], lr: float, factor: float, learn: bool = False) -> None:
+def write(
+    root: Path,
+    *,
+    fixed_point: list[float],
+    lr: float,
+    factor: float,
+    learn: bool = False,
+    name: str = "",
+    seeds: int = 6,
+    **changes: object,
+) -> None:
     """A SELU whose error is `factor` times a common curve, with six seeds."""
     rng = np.random.default_rng(3)
     made = config(
-        activation__fixed_point=fixed_point, activation__learn=learn, optimizer__lr=lr, tag="fixed_points"
+        activation__fixed_point=fixed_point, activation__learn=learn, optimizer__lr=lr, tag="fixed_points", **changes
     )  # fmt: skip
-    moments = made_moments(rng, depth=8, seeds=6, records=4, drift=0)
+    moments = made_moments(rng, depth=8, seeds=seeds, records=4, drift=0)
     if learn:
         learned = (moments["step"] > 0) * 0.1 * moments["layer"]
         moments = moments.assign(**{"alpha": 1 + learned, "lambda": 2.0})
-    name = f"selu_{fixed_point[0]}_{fixed_point[1]}_{lr}_{learn}"
-    curves_RT = factor * errors(rng, seeds=6, epochs=60, noise=0.02, rate=0.5)
+    name = name or f"selu_{fixed_point[0]}_{fixed_point[1]}_{lr}_{learn}"
+    curves_RT = factor * errors(rng, seeds=6, epochs=60, noise=0.02, rate=0.5)[:seeds]
     write_run(root / "mnist" / name / "d8-00000000", made, curves_RT, moments=moments)
 
 
@@ -65,6 +75,24 @@ def test_known_ratios_come_out_at_equal_and_at_the_best_learning_rates(tables: T
     # the best of (0, 2) is 0.5 at 1e-5, that of (0, 1) is 0.4 at 3e-5
     assert found[OWN_BEST, "(0, 2)", FINAL] == pytest.approx(0.5 / 0.4)
     assert found["1e-05", "(0, 2)", TEST] == pytest.approx(1)
+
+
+def test_a_selu_is_compared_with_one_that_differs_in_its_fixed_point_alone(tables: Tables, tmp_path: Path) -> None:
+    before = targets(tables)
+    write(tmp_path, fixed_point=[0, 1], lr=1e-5, factor=9.0, name="fewer_seeds", seeds=2)
+    write(tmp_path, fixed_point=[0, 2], lr=1e-5, factor=9.0, name="batch", training__batch_size=32)
+    write(tmp_path, fixed_point=[0, 1], lr=1e-5, factor=9.0, name="epochs", training__epochs=7)
+    more = load_runs(tmp_path)
+    pd.testing.assert_frame_equal(targets(more), before)
+    make_report(more, tmp_path / "report")
+    text = (tmp_path / "report/report.md").read_text()
+    for left_out in (
+        "mnist/batch/d8-00000000: not among the fixed points, it differs from the others in batch size",
+        "mnist/epochs/d8-00000000: not among the fixed points, it differs from the others in epochs",
+        "mnist/fewer_seeds/d8-00000000: not among the fixed points, "
+        "mnist/selu_0_1_1e-05_False/d8-00000000 is the same network and stands there",
+    ):
+        assert left_out in text
 
 
 def test_sentences_count_what_is_sure(tables: Tables) -> None:

@@ -27,6 +27,7 @@ from selfnorm.analysis.report_text import (
     provenance_lines,
 )
 from selfnorm.analysis.results import Tables, read_results, write_results
+from selfnorm.analysis.selus import comparable_selus
 from selfnorm.analysis.statistics import DEFAULTS, Settings
 from selfnorm.analysis.targets import constants_sentences, learned_constants, target_sentences, targets
 from selfnorm.analysis.verdict import verdicts
@@ -155,7 +156,7 @@ def _left_out(tables: Tables) -> list[str]:
     for cell in ended["cell"]:
         for seed, step in sorted(seed_curves(tables, cell).diverged.items()):
             lines.append(f"{cell}: seed {seed} diverged at step {step}, left out of every number and picture")
-    return lines + unequal_pairs(ended) + unmatched_cells(tables)
+    return lines + unequal_pairs(ended) + unmatched_cells(tables) + comparable_selus(tables)[1]
 
 
 def _write_report(folder: Path, sections: list[str], left_out: list[str], tables: Tables, settings: Settings) -> None:

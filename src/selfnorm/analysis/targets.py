@@ -14,6 +14,7 @@ from selfnorm.analysis.comparison import compare_pair, corrected, usable_cells
 from selfnorm.analysis.coordinates import PAPERS, dataset_title, paper_order
 from selfnorm.analysis.curves import seed_curves
 from selfnorm.analysis.results import Tables
+from selfnorm.analysis.selus import comparable_selus
 from selfnorm.analysis.statistics import DEFAULTS, FINAL, FLUCTUATION, OF_ERROR, SECOND, SPEED, TEST, Settings
 from selfnorm.analysis.verdict import ALPHA
 
@@ -29,7 +30,7 @@ def targets(tables: Tables, settings: Settings = DEFAULTS) -> pd.DataFrame:
     with. Raises ValueError if there is nothing to compare.
     """
     rows: list[dict[str, Any]] = []
-    for (dataset, depth), cells in _selus(tables):
+    for (dataset, depth), cells in comparable_selus(tables)[0].items():
         for lr, chosen in _at_each_rate(tables, cells):
             if PAPERS not in chosen.index:
                 continue
@@ -42,17 +43,6 @@ def targets(tables: Tables, settings: Settings = DEFAULTS) -> pd.DataFrame:
     if not rows:
         raise ValueError("no SELU of another fixed point beside that of (0, 1): run +sweep=fixed_points")
     return corrected(pd.DataFrame(rows), within=["dataset", "depth", "lr"])
-
-
-def _selus(tables: Tables) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
-    """Plain SELU networks of each data set and depth that has more than one fixed point."""
-    cells, _ = usable_cells(tables)
-    plain = (cells["activation"] == "selu") & (cells["normalization"] == "none") & (cells["block"] == "plain")
-    plain &= cells["dropout"] == "none"
-    groups = {(str(d), int(str(k))): group for (d, k), group in cells[plain].groupby(["dataset", "depth"])}
-    for key in sorted(groups, key=lambda key: (paper_order(key[0]), key[1])):
-        if groups[key]["fixed_point"].nunique() > 1:
-            yield key, groups[key]
 
 
 def _at_each_rate(tables: Tables, cells: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
