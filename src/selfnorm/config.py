@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from selfnorm.finished import is_whole
 from selfnorm.selu_constants import PAPERS_FIXED_POINT, complete_selu
 
 # Training samples of each data set. Authors' code: the last 10 000 of MNIST and of CIFAR-10 validate.
@@ -278,13 +279,7 @@ class Job(Part):
     @property
     def is_finished(self) -> bool:
         """Whether the run's folder says that it was trained to the end, and holds what it then must hold."""
-        if not all((self.folder / name).is_file() for name in ("curves.csv", "moments.csv")):
-            return False  # copied in part
-        try:
-            summary = json.loads((self.folder / "summary.json").read_text())
-        except (OSError, ValueError):
-            return False
-        return isinstance(summary, dict) and summary.get("state") == "finished"
+        return is_whole(self.folder)
 
     @property
     def warnings(self) -> list[str]:

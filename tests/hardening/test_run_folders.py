@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from composed import compose_job
-from folder_edits import EDITS, UNUSABLE, Edit
+from folder_edits import EDITS, UNUSABLE, Edit, cut, remove
 from hardening_record import Tried
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from selfnorm import config
 from selfnorm.analysis.runs import load_runs
 from selfnorm.networks.export import load_run
+from selfnorm.review.catalogue import Catalogue
 from selfnorm.training.job import run_job
 
 QUIET = ("dataset=digits", "scale=smoke", "model.depth=2", "logger.mode=disabled", "progress=false")
@@ -71,16 +72,52 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(
     tried("Checkpoints and weights", f"{name}, read for an export", "refused in one line")
 
 
-@pytest.mark.parametrize("name", ["curves.csv", "moments.csv"])
-def test_a_run_that_lacks_a_table_is_trained_again_although_it_says_finished(
-    name: str, job: config.Job, tmp_path: Path, tried: Tried
+NOT_WHOLE: dict[str, Edit] = {
+    "curves.csv missing": remove("curves.csv"),
+    "moments.csv missing": remove("moments.csv"),
+    "network.safetensors missing": remove("network.safetensors"),
+    "curves.csv without its last step": lambda folder: without_last_lines(folder / "curves.csv", 6),
+    "half of moments.csv": cut("moments.csv"),
+    "curves.csv without its last byte": lambda folder: os.truncate(
+        folder / "curves.csv", (folder / "curves.csv").stat().st_size - 1
+    ),
+    "half of curves.csv, beside a checkpoint": lambda folder: (
+        cut("curves.csv")(folder), (folder / "checkpoint.ckpt").touch()),
+}  # fmt: skip
+
+
+def without_last_lines(path: Path, number: int) -> None:
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-number]))
+
+
+@pytest.mark.parametrize("name", NOT_WHOLE)
+def test_a_run_that_is_not_whole_is_trained_again_although_it_says_finished(
+    name: str, job: config.Job, tmp_path: Path, tried: Tried, capfd: pytest.CaptureFixture[str]
 ) -> None:
     copied = job.model_copy(update={"runs_dir": str(tmp_path)})
     shutil.copytree(job.folder, copied.folder)
-    (copied.folder / name).unlink()
+    NOT_WHOLE[name](copied.folder)
+    assert not copied.is_finished
     run_job(copied)
-    assert (copied.folder / name).read_bytes() == (job.folder / name).read_bytes()
-    tried("Run folders", f"{name} missing, in training", "trained again to the same bytes")
+    assert "says finished but is not whole, trained again" in capfd.readouterr().err
+    assert copied.is_finished
+    for table in ("curves.csv", "moments.csv", "network.safetensors"):
+        assert (copied.folder / table).read_bytes() == (job.folder / table).read_bytes()
+    assert not (copied.folder / "checkpoint.ckpt").exists()
+    tried("Run folders", f"{name}, in training", "trained again to the same bytes")
+
+
+@pytest.mark.parametrize("name", ["curves.csv", "moments.csv"])
+def test_a_list_and_a_report_name_the_same_end_of_a_table_that_was_cut_off(
+    name: str, job: config.Job, tmp_path: Path
+) -> None:
+    folder = broken_copy(job, tmp_path, cut(name))
+    without_last_lines(folder / name, 1)  # a copy may end with a whole line too
+    overview = Catalogue(tmp_path).overview()
+    assert [run["id"] for run in overview["runs"]] == ["good"]
+    (problem,) = overview["problems"]
+    assert problem["reason"] == f"{name} ends at step 4 of 8: copy it whole, or run it again"
+    assert load_runs(tmp_path).skipped == [problem]
 
 
 HOSTILE = ("a\nb", "\x1b[2Jgone", "caf\udce9", "tab\there", "-rf", "$(id)", "a;b", "<script>", "x" * 200, "a|b")

@@ -25,6 +25,7 @@ from selfnorm.analysis.results import (
     typed_cells,
 )
 from selfnorm.commandline import one_line
+from selfnorm.finished import check_reaches_the_end
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -117,7 +118,7 @@ def _load_cell(folder: Path, name: str) -> dict[str, Any]:
 def _load_run(folder: Path, cell: dict[str, Any], max_steps: int | None) -> _Run:
     summary = json.loads((folder / "summary.json").read_text())
     curves = read_whole_lines(folder / "curves.csv", CURVE_COLUMNS, ["step", "seed", "split"])
-    check_reaches_the_end(curves, "curves.csv", summary)
+    check_reaches_the_end(folder / "curves.csv", summary)
     moments_path = folder / "moments.csv"
     moments = (
         read_whole_lines(moments_path, MOMENT_KEYS, ["step", "seed", "layer"], max_steps)
@@ -125,7 +126,7 @@ def _load_run(folder: Path, cell: dict[str, Any], max_steps: int | None) -> _Run
         else pd.DataFrame(columns=MOMENT_KEYS, dtype="int64")
     )
     if not moments.empty:
-        check_reaches_the_end(moments, "moments.csv", summary)
+        check_reaches_the_end(moments_path, summary)
     diverged, accuracy = (summary.get(key) or {} for key in ("diverged", "test_accuracy"))
     accuracy = accuracy.get("by_seed", accuracy)
     seeds = sorted(set(map(int, summary.get("seeds", []))) | set(curves["seed"].unique().tolist()))
@@ -134,13 +135,6 @@ def _load_run(folder: Path, cell: dict[str, Any], max_steps: int | None) -> _Run
     path = folder / "environment.json"
     environment = json.loads(path.read_text()) if path.is_file() else {}
     return _Run(cell, table, _keyed(curves, cell), _keyed(moments, cell), environment)
-
-
-def check_reaches_the_end(table: pd.DataFrame, name: str, summary: dict[str, Any]) -> None:
-    """Raises ValueError for a table of a finished run that lacks its last rows, as a copy that was cut off does."""
-    last, steps = table["step"].max(), summary.get("steps")
-    if summary["state"] == "finished" and steps is not None and last != steps:
-        raise ValueError(f"{name} ends at step {last} of {steps}: copy it whole, or run it again")
 
 
 def _keyed(table: pd.DataFrame, cell: dict[str, Any]) -> pd.DataFrame:

@@ -46,7 +46,7 @@ def stamp_of(folder: Folder) -> list[list[Any]]:
 
 def code_digest() -> str:
     """Of the code that makes a row: numbers of an older analysis must not be shown as today's."""
-    files = sorted(path for room in ("analysis", "review") for path in (_PACKAGE / room).glob("*.py"))
+    files = sorted(path for pattern in ("analysis/*.py", "review/*.py", "*.py") for path in _PACKAGE.glob(pattern))
     # Of what is in them, since a run may have been trained on another machine
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:12]
 

@@ -24,6 +24,7 @@ from selfnorm.analysis.results import (
     join_coordinates,
     typed_cells,
 )
+from selfnorm.finished import TABLES, check_reaches_the_end
 from selfnorm.review.folders import Folder
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -83,7 +84,10 @@ def read_run(folder: Folder) -> Reading:
     state = str(summary.get("state"))
     own = {"cell": folder.name, "state": state, "num_seeds": len(seeds), "seconds": seconds}
     environment = _json(folder.path / "environment.json") if "environment.json" in folder.files else {}
-    return Reading(cell | own, config, summary, environment, of_seeds, _curves(folder, state))
+    curves = _curves(folder, state)
+    for name in (table for table in TABLES if table in folder.files):
+        check_reaches_the_end(folder.path / name, summary)
+    return Reading(cell | own, config, summary, environment, of_seeds, curves)
 
 
 def readable(folders: list[Folder]) -> list[Reading]:

@@ -24,6 +24,7 @@ from safetensors.torch import save
 from selfnorm import config
 from selfnorm.data.datamodule import ReplicaDataModule
 from selfnorm.data.splits import DataUnavailable, load_splits
+from selfnorm.finished import says_finished
 from selfnorm.networks.mlp import ReplicaMLP
 from selfnorm.tracking.mirror import Mirror
 from selfnorm.training.callbacks import Progress
@@ -114,6 +115,9 @@ def run_job(job: config.Job, *, wait: bool = False) -> dict[str, Any]:
             return json.loads((folder / "summary.json").read_text())
         if job.overwrite:
             _clear(folder)
+        elif says_finished(folder):
+            (folder / CHECKPOINT).unlink(missing_ok=True)  # older than what is missing; the tables are begun anew
+            print(f"says finished but is not whole, trained again: {folder}", file=sys.stderr)
         return _train_and_record(job, folder)
 
 

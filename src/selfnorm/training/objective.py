@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+
+from selfnorm.finished import read_summary
 
 DIVERGED = 100.0  # above the log of any error in single precision (88.7), so worse than every network that trained
 
 
 def state(folder: Path) -> str:
     """`running`, `finished`, `diverged`, `interrupted`, `failed`, or `missing` where no summary can be read."""
-    return str(_summary(folder).get("state", "missing"))
+    return str(read_summary(folder).get("state", "missing"))
 
 
 def objective(folder: Path) -> float:
@@ -22,18 +22,10 @@ def objective(folder: Path) -> float:
 
     Raises ValueError for a run that was not trained to its end.
     """
-    summary = _summary(folder)
+    summary = read_summary(folder)
     if summary.get("state") == "diverged":  # every seed
         return DIVERGED
     if summary.get("state") != "finished":
         raise ValueError(f"no objective without a finished run: {folder}")
     errors = summary["validation_loss"]["by_seed"].values()
     return fmean(DIVERGED if error is None else math.log(max(error, sys.float_info.min)) for error in errors)
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / "summary.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
