@@ -161,6 +161,19 @@ def test_a_list_of_kept_rows_imports_nothing_heavy(tmp_path: Path):
     assert json.loads(done.stdout) == before
 
 
+def row_of(kept: str) -> dict:
+    return json.loads(kept)["row"]
+
+
+def without_error(kept: str) -> dict:
+    return {key: value for key, value in row_of(kept).items() if key != "error"}
+
+
+def forged(kept: str, **held: object) -> str:
+    """What passes for up to date, and holds something else."""
+    return json.dumps({key: json.loads(kept)[key] for key in ("code", "stamp")} | held)
+
+
 UNUSABLE = {
     "nothing": lambda kept: "",
     "no object": lambda kept: "[]",
@@ -168,6 +181,14 @@ UNUSABLE = {
     "a zero byte": lambda kept: "\x00",
     "nested without end": lambda kept: "[" * 100_000,
     "all but the last byte": lambda kept: kept[:-1],
+    "nothing but what it was made of": lambda kept: forged(kept),
+    "a number for a row": lambda kept: forged(kept, row=5),
+    "an empty row": lambda kept: forged(kept, row={}),
+    "a row that lacks a key": lambda kept: forged(kept, row=without_error(kept)),
+    "a row with a list for a number": lambda kept: forged(kept, row=row_of(kept) | {"error": [1]}),
+    "a row with words for a count": lambda kept: forged(kept, row=row_of(kept) | {"n": "six"}),
+    "a row with no number for a number": lambda kept: forged(kept, row=row_of(kept) | {"spread": float("nan")}),
+    "a number for a problem": lambda kept: forged(kept, problem=5),
     "a row of other code": lambda kept: kept.replace('"code": "', '"code": "0'),
 }
 

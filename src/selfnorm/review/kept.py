@@ -16,6 +16,10 @@ from selfnorm.review.folders import Folder, read_no_link
 
 KEPT = ".row.json"
 _PACKAGE = Path(__file__).parents[1]
+_TEXTS = ("dataset", "network", "tag", "scale", "activation", "normalization", "dataset_title", "state", "reason")
+_COUNTS = ("depth", "n", "diverged", "changed", "error_n")
+_NUMBERS = ("seconds", "step", "error", "error_sd")  # or None
+LARGEST = 1e300  # what is above, or is not finite, no list can show
 
 
 def kept_row(folder: Folder, code: str) -> dict[str, Any]:
@@ -25,7 +29,7 @@ def kept_row(folder: Folder, code: str) -> dict[str, Any]:
     """
     made_of: dict[str, Any] = {"code": code, "stamp": stamp_of(folder)}
     kept = _load(folder.path / KEPT)
-    if made_of.items() <= kept.items():
+    if made_of.items() <= kept.items() and (isinstance(kept.get("problem"), str) or _is_row(kept.get("row"))):
         return kept
     from selfnorm.review.row import make_row
 
@@ -57,6 +61,24 @@ def _load(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return kept if isinstance(kept, dict) else {}
+
+
+def _is_row(row: Any) -> bool:
+    """Whether what was kept can be shown: the file may be damaged, or not of our making."""
+    if not isinstance(row, dict) or not {*_TEXTS, *_COUNTS, *_NUMBERS, "files"} <= row.keys():
+        return False
+    return all(_fits(name, value) for name, value in row.items())
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name in (*_TEXTS, "note"):
+        return isinstance(value, str)
+    if name == "files":
+        return isinstance(value, list) and all(isinstance(file, str) for file in value)
+    if value is None:
+        return name not in _COUNTS
+    kinds = int if name in _COUNTS else int | float
+    return isinstance(value, kinds) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _save(path: Path, made: dict[str, Any]) -> None:
