@@ -18,6 +18,7 @@ from selfnorm.selu_constants import PAPERS_FIXED_POINT, complete_selu
 
 # Training samples of each data set. Authors' code: the last 10 000 of MNIST and of CIFAR-10 validate.
 NUM_TRAIN = {"mnist": 50_000, "cifar10": 40_000, "fashion_mnist": 50_000, "digits": 1280}
+MAX_DEPTH = 1000
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -40,7 +41,7 @@ class Dataset(Part):
 
 
 class Model(Part):
-    depth: Annotated[int, Field(ge=1, le=1000)]
+    depth: Annotated[int, Field(ge=1, le=MAX_DEPTH)]
     width: Count | None = None
     block: Literal["plain", "residual", "highway"] = "plain"
     gain: Positive | None = None

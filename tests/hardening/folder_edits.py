@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ def change(name: str, **values: Any) -> Edit:
     return edit
 
 
+def deep(depth: float) -> Edit:
+    return change("config.yaml", model={"depth": depth, "width": 32, "block": "plain", "gain": None})
+
+
 def remove(name: str) -> Edit:
     return lambda folder: (folder / name).unlink()
 
@@ -50,6 +55,11 @@ EDITS: dict[str, tuple[Edit, str]] = {  # what was done to the folder, words of 
         write("config.yaml", "!!python/object/apply:os.system ['touch taken']"), "could not determine a constructor"),
     "config.yaml without a data set": (change("config.yaml", dataset=None), ""),
     "config.yaml of another version": (write("config.yaml", "version: 7\nnetwork: {layers: 3}"), "config.yaml has no"),
+    "config.yaml of a million layers": (deep(1_000_001), "model.depth=1000001, and legal are 1 to 1000"),
+    "config.yaml without a layer": (deep(0), "model.depth=0, and legal are 1 to 1000"),
+    "config.yaml of endless layers": (deep(math.inf), "infinity"),
+    "config.yaml with half a fixed point": (
+        change("config.yaml", activation={"name": "selu", "fixed_point": [0.0]}), "not as a run writes"),
     "summary.json a list": (write("summary.json", "[]"), "one with a state"),
     "summary.json with a number for its seeds": (change("summary.json", seeds=5), "not as a run writes"),
     "summary.json with words for its seconds": (change("summary.json", seconds="long"), "could not convert"),

@@ -54,6 +54,10 @@ def test_a_broken_folder_is_skipped_with_a_reason_and_the_others_are_read(
     assert skipped["path"] == "broken"
     assert words in skipped["reason"]
     assert skipped["reason"].isprintable()
+    overview = Catalogue(tmp_path / "runs").overview()
+    assert [run["id"] for run in overview["runs"]] == ["good"]
+    (problem,) = overview["problems"]
+    assert (problem["path"], problem["reason"].isprintable()) == ("broken", True)
     assert not (tmp_path / "taken").exists()
     tried("Run folders", name, "skipped with the reason in one line; the run beside it is read")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from selfnorm.config import MAX_DEPTH
 from selfnorm.selu_constants import SELU_ALPHA, SELU_LAMBDA
 
 # An axis is a group of columns which one intervention changes together.
@@ -47,7 +48,7 @@ def coordinates(config: Mapping[str, Any]) -> dict[str, Any]:
     gain = _key(config, "model.gain", None)
     row = {
         "dataset": str(_key(config, "dataset.name")),
-        "depth": int(_key(config, "model.depth")),
+        "depth": _depth(config),
         "width": _whole(config, "model.width"),
         "block": str(_key(config, "model.block", "plain")),
         "gain": float("nan") if gain is None else float(gain),
@@ -106,6 +107,16 @@ def _key(config: Mapping[str, Any], dotted: str, default: Any = _REQUIRED) -> An
 def _whole(config: Mapping[str, Any], dotted: str) -> Any:
     value = _key(config, dotted, None)
     return pd.NA if value is None else int(value)
+
+
+def _depth(config: Mapping[str, Any]) -> int:
+    """Within what a job may ask for: the theory's curves and a report's tables have as many entries."""
+    depth = int(_key(config, "model.depth"))
+    if not 1 <= depth <= MAX_DEPTH:
+        raise ValueError(
+            f"config.yaml has model.depth={depth}, and legal are 1 to {MAX_DEPTH}: put back what was there"
+        )
+    return depth
 
 
 def network_name(row: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ def read_run(folder: Folder) -> Reading:
         accuracy = summary.get("test_accuracy") or {}
         accuracy = accuracy.get("by_seed", accuracy)
         of_seeds = {s: (float(diverged.get(s, math.nan)), _real(accuracy.get(str(s)))) for s in seeds}
-    except (TypeError, AttributeError, ValueError) as error:
+    except (TypeError, AttributeError, ValueError, LookupError, ArithmeticError) as error:
         raise ValueError(f"config.yaml or summary.json is not as a run writes it ({error}): run it again") from error
     state = str(summary.get("state"))
     own = {"cell": folder.name, "state": state, "num_seeds": len(seeds), "seconds": seconds}
@@ -132,7 +132,7 @@ def _real(value: Any) -> float:
 def _yaml(path: Path) -> dict[str, Any]:
     try:
         value = yaml.load(path.read_bytes(), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"config.yaml cannot be read ({error}): run it again") from error
     return _mapping(value, path)
 
