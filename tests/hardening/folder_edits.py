@@ -37,6 +37,13 @@ def deep(depth: float) -> Edit:
     return change("config.yaml", model={"depth": depth, "width": 32, "block": "plain", "gain": None})
 
 
+def stray_row(folder: Path) -> None:
+    header, first, *others = (folder / "curves.csv").read_text().splitlines(keepends=True)
+    fields = first.split(",")
+    fields[2] = "7"
+    (folder / "curves.csv").write_text("".join([header, first, ",".join(fields), *others]))
+
+
 def remove(name: str) -> Edit:
     return lambda folder: (folder / name).unlink()
 
@@ -69,6 +76,8 @@ EDITS: dict[str, tuple[Edit, str]] = {  # what was done to the folder, words of 
         write("curves.csv", "step,epoch,seed,split,loss,accuracy\n0,0,0,train,low,1\n"), "holds text"),
     "curves.csv of another version": (write("curves.csv", "step,loss\n0,2.3\n"), "lacks the column"),
     "curves.csv a web page": (write("curves.csv", "<html>\n<body>\nNot found, sorry\n</body>\n</html>\n"), ""),
+    "curves.csv with a row of a seed that is not the run's": (
+        stray_row, "curves.csv has rows of seed 7, which summary.json does not list"),
     "environment.json cut off": (write("environment.json", '{"versions"'), "Expecting"),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 In: a path. Out: a table of whole lines. Raises ValueError in words for people.
 """
 
+from collections.abc import Collection
 from io import BytesIO
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def read_whole_lines(path: Path, columns: list[str], keys: list[str], max_steps:
     if len(set(zip(*(table[key].tolist() for key in keys), strict=True))) == len(table):
         return table  # as nearly always: dropping nothing takes longer than to see that there is nothing to drop
     return table.drop_duplicates(keys, keep="last", ignore_index=True)
+
+
+def check_seeds(table: pd.DataFrame, name: str, seeds: Collection[int]) -> None:
+    """Raises ValueError for rows of a seed that is not among `seeds`, which a run names before it writes a row."""
+    strange = table.loc[~table["seed"].isin(list(seeds)), "seed"]
+    if seeds and len(strange):
+        raise ValueError(f"{name} has rows of seed {strange.iloc[0]}, which summary.json does not list: run it again")
 
 
 def _of_kept_steps(content: bytes, max_steps: int) -> bytes:

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from selfnorm.analysis.coordinates import coordinates
-from selfnorm.analysis.growing import read_whole_lines
+from selfnorm.analysis.growing import check_seeds, read_whole_lines
 from selfnorm.analysis.results import (
     CURVE_COLUMNS,
     MOMENT_KEYS,
@@ -119,6 +119,8 @@ def _load_run(folder: Path, cell: dict[str, Any], max_steps: int | None) -> _Run
     summary = json.loads((folder / "summary.json").read_text())
     curves = read_whole_lines(folder / "curves.csv", CURVE_COLUMNS, ["step", "seed", "split"])
     check_reaches_the_end(folder / "curves.csv", summary)
+    asked = list(map(int, summary.get("seeds", [])))
+    check_seeds(curves, "curves.csv", asked)
     moments_path = folder / "moments.csv"
     moments = (
         read_whole_lines(moments_path, MOMENT_KEYS, ["step", "seed", "layer"], max_steps)
@@ -127,9 +129,10 @@ def _load_run(folder: Path, cell: dict[str, Any], max_steps: int | None) -> _Run
     )
     if not moments.empty:
         check_reaches_the_end(moments_path, summary)
+        check_seeds(moments, "moments.csv", asked)
     diverged, accuracy = (summary.get(key) or {} for key in ("diverged", "test_accuracy"))
     accuracy = accuracy.get("by_seed", accuracy)
-    seeds = sorted(set(map(int, summary.get("seeds", []))) | set(curves["seed"].unique().tolist()))
+    seeds = sorted(set(asked) | set(curves["seed"].unique().tolist()))
     rows = [(cell["cell"], s, diverged.get(str(s)), accuracy.get(str(s))) for s in seeds]
     table = pd.DataFrame(rows, columns=SEED_COLUMNS).astype({"diverged_step": "float64", "test_accuracy": "float64"})
     path = folder / "environment.json"

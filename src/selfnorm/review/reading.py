@@ -15,7 +15,7 @@ import yaml
 
 from selfnorm.analysis.coordinates import coordinates
 from selfnorm.analysis.curves import SeedCurves, curves_of
-from selfnorm.analysis.growing import read_whole_lines
+from selfnorm.analysis.growing import check_seeds, read_whole_lines
 from selfnorm.analysis.results import (
     CURVE_COLUMNS,
     MOMENT_KEYS,
@@ -85,6 +85,8 @@ def read_run(folder: Folder) -> Reading:
     own = {"cell": folder.name, "state": state, "num_seeds": len(seeds), "seconds": seconds}
     environment = _json(folder.path / "environment.json") if "environment.json" in folder.files else {}
     curves = _curves(folder, state)
+    if curves is not None:
+        check_seeds(curves, "curves.csv", seeds)
     for name in (table for table in TABLES if table in folder.files):
         check_reaches_the_end(folder.path / name, summary)
     return Reading(cell | own, config, summary, environment, of_seeds, curves)
