@@ -173,6 +173,22 @@ def test_report_lists_what_was_left_out_and_why(tmp_path: Path, monkeypatch: pyt
     assert "causes: no controls: run +sweep=causes" in text
 
 
+def test_a_report_without_a_run_says_why_each_was_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = errors(np.random.default_rng(0), seeds=2, epochs=10, noise=0.05, rate=0.5)
+    write_run(tmp_path / "runs/unfinished", config(), made, state="interrupted")
+    assert run_script(monkeypatch, tmp_path / "runs", "--out", tmp_path / "out") == 2
+    assert "no run has ended (states: interrupted)" in capsys.readouterr().err
+    made[1, 5] = -1
+    write_run(tmp_path / "runs/negative", config(), made)
+    assert run_script(monkeypatch, tmp_path / "runs", "--out", tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert "negative: an error of -1, below 0, is no cross-entropy: run it again" in said
+    assert "unfinished: interrupted, not in the statistics" in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_tables_escape_what_markdown_and_latex_read_as_their_own() -> None:
     table = pd.DataFrame({"a_b": ["x|y", "5 % → 6"]})
     assert r"| x\|y |" in markdown_table(table)

@@ -124,7 +124,7 @@ def test_an_error_of_zero_is_refused(tmp_path: Path) -> None:
     made = errors(np.random.default_rng(0), seeds=2, epochs=10, noise=0.05, rate=0.5)
     made[1, 5] = 0
     write_run(tmp_path / "run", config(), made)
-    with pytest.raises(ValueError, match="seed 1: an error of 0 or below"):
+    with pytest.raises(ValueError, match="seed 1: an error of 0 has no logarithm"):
         seed_curves(load_runs(tmp_path), "run")
 
 

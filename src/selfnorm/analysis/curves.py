@@ -75,6 +75,8 @@ def curves_of(rows: pd.DataFrame, reported: Mapping[int, tuple[float, float]], c
     seeds, errors_RT = tuple(int(seeds_R[r]) for r in kept), np.ascontiguousarray(errors_RT[kept])
     if (errors_RT <= 0).any():
         seed = seeds[int((errors_RT <= 0).any(axis=1).argmax())]
-        raise ValueError(f"{cell}, seed {seed}: an error of 0 or below has no logarithm: record more digits")
+        if (errors_RT < 0).any():
+            raise ValueError(f"{cell}: an error of {errors_RT.min():g}, below 0, is no cross-entropy: run it again")
+        raise ValueError(f"{cell}, seed {seed}: an error of 0 has no logarithm: record more digits")
     accuracy_R = np.array([reported.get(seed, (np.nan, np.nan))[1] for seed in seeds], dtype=float)
     return SeedCurves(network, steps_T, seeds, errors_RT, diverged, 1 - accuracy_R)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from selfnorm.analysis.causes import architectures, cause_sentences, causes, unmatched_cells
-from selfnorm.analysis.comparison import compare, describe_cells, speed_table, unequal_pairs, usable_cells
+from selfnorm.analysis.comparison import ENDED, compare, describe_cells, speed_table, unequal_pairs, usable_cells
 from selfnorm.analysis.curves import seed_curves
 from selfnorm.analysis.figures.errors import figure1
 from selfnorm.analysis.figures.moments import moments_figure
@@ -39,7 +39,10 @@ def make_report(tables: Tables, folder: Path, settings: Settings = DEFAULTS) -> 
     Parts for which there are no runs are left out and named in the report. Raises ValueError when there is
     not one run that ended.
     """
-    if usable_cells(tables)[0].empty:
+    usable, left_out = usable_cells(tables)
+    if usable.empty and tables.cells["state"].isin(ENDED).any():
+        raise ValueError(f"no run that ended can be reported: {'; '.join(left_out)}")
+    if usable.empty:
         states = ", ".join(sorted(tables.cells["state"].unique()))
         raise ValueError(f"no run has ended (states: {states}): let the sweep finish, then make the report")
     write_results(replace(tables, provenance=tables.provenance | {"skip": settings.skip}), folder)
@@ -47,7 +50,7 @@ def make_report(tables: Tables, folder: Path, settings: Settings = DEFAULTS) -> 
     tables = read_results(folder)
     sections: list[str] = []
     sentences: list[str] = []
-    left_out: list[str] = _left_out(tables)
+    left_out = _left_out(tables)
     with house_style():
         for part in (_comparison_part, _targets_part, _moments_part, _causes_part, _architectures_part):
             try:
