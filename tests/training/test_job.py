@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from selfnorm.training import job as job_module
 from selfnorm.training.claim import is_claimed
 from selfnorm.training.files import MOMENTS, Table
 from selfnorm.training.job import CheckpointRefused, RunFolderBusy, attempt, run_job
+from selfnorm.training.objective import state
 from selfnorm.training.recording import AllSeedsDiverged, is_recorded, is_validated
 
 Make = Callable[..., config.Job]
@@ -209,6 +211,28 @@ def test_a_page_that_looks_at_a_run_does_not_keep_a_job_from_it(make_job: Make) 
         fcntl.flock(looking, fcntl.LOCK_SH)
         threading.Timer(0.3, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
         assert run_job(job)["state"] == "finished"
+
+
+def test_a_folder_in_the_place_of_the_lock_is_refused_in_one_line(
+    make_job: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job = make_job()
+    (job.folder / ".lock").mkdir(parents=True)
+    assert attempt(job) == 2
+    said = capfd.readouterr().err
+    assert said == f"train.py: {job.folder}/.lock is a folder, where the lock of the run belongs: remove it\n"
+    assert not is_claimed(job.folder)
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_in_the_place_of_the_summary_is_not_waited_for(make_job: Make) -> None:
+    job = make_job()
+    job.folder.mkdir(parents=True)
+    os.mkfifo(job.folder / "summary.json")
+    assert not job.is_finished
+    assert state(job.folder) == "missing"
+    assert attempt(job) == 0
+    assert summary(job.folder)["state"] == "finished"
 
 
 def test_a_folder_is_not_emptied_while_a_part_of_a_killed_job_still_writes_into_it(make_job: Make) -> None:

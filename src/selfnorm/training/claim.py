@@ -12,6 +12,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from selfnorm.config import ConfigError
+
 LOCK = ".lock"
 LOOK_SECONDS = 1.0  # a page that looks whether a run is held holds it itself for a moment
 
@@ -31,6 +33,8 @@ def claim(folder: Path, *, wait: bool) -> Iterator[None]:
             raise RunFolderBusy(f"another process is training {folder}; wait for it, or choose another tag=") from None
         print(f"waits for the process that trains it: {folder}", file=sys.stderr)
         lock.acquire()
+    except IsADirectoryError:
+        raise ConfigError(f"{folder / LOCK} is a folder, where the lock of the run belongs: remove it") from None
     try:
         yield
     finally:
@@ -39,7 +43,7 @@ def claim(folder: Path, *, wait: bool) -> Iterator[None]:
 
 def is_claimed(folder: Path) -> bool:
     """Whether a living process holds the folder."""
-    if not (folder / LOCK).exists():
+    if not (folder / LOCK).is_file():
         return False
     try:
         with FileLock(folder / LOCK, timeout=LOOK_SECONDS):
