@@ -8,7 +8,8 @@ python scripts/dashboard.py docs/results/preview --dry-run dashboard.json     (n
 import argparse
 from pathlib import Path
 
-from selfnorm.commandline import Parser, folder, refuse, run
+from selfnorm.commandline import Parser, checked, folder, refuse, run, word
+from selfnorm.wandb_names import wandb_name
 
 
 def main() -> int:
@@ -17,9 +18,13 @@ def main() -> int:
     parser.add_argument(
         "source", type=folder, nargs="?", help="root of the runs, or a folder of committed tables (default: runs)"
     )
-    parser.add_argument("--tag", action="append", default=[], help="only the runs of this tag (may be repeated)")
-    parser.add_argument("--project", default="selfnorm", help="W&B project (default: selfnorm)")
-    parser.add_argument("--entity", help="W&B user or team (default: that of the key)")
+    parser.add_argument(
+        "--tag", type=word, action="append", default=[], help="only the runs of this tag (may be repeated)"
+    )
+    parser.add_argument(
+        "--project", type=checked(wandb_name), default="selfnorm", help="W&B project (default: selfnorm)"
+    )
+    parser.add_argument("--entity", type=checked(wandb_name), help="W&B user or team (default: that of the key)")
     parser.add_argument("--dry-run", type=Path, metavar="FILE", help="write what would be sent as JSON, and end")
     options = parser.parse_args()
     from selfnorm.dashboard.command import publish  # pandas and W&B: seconds to import

@@ -18,8 +18,10 @@ def main() -> int:
     parser.add_argument("datasets", nargs="+", choices=DATASETS, metavar="DATASET", help=", ".join(DATASETS))
     parser.add_argument("--data-dir", type=new_folder, default=Path("data"), help="the cache (default: data)")
     arguments = parser.parse_args()
+    if repeated := sorted({name for name in arguments.datasets if arguments.datasets.count(name) > 1}):
+        parser.error(f"{', '.join(repeated)} given more than once")
     status = 0
-    for name in dict.fromkeys(arguments.datasets):
+    for name in arguments.datasets:
         try:
             folder = ensure(name, arguments.data_dir)
             print(f"{name}: verified in {folder}" if FILES[name] else f"{name}: nothing to fetch")

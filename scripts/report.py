@@ -7,7 +7,7 @@ python scripts/report.py docs/results/preview --rebuild
 import argparse
 import dataclasses
 
-from selfnorm.commandline import Parser, folder, interruptible, new_folder, refuse, run
+from selfnorm.commandline import Parser, folder, interruptible, new_folder, refuse, run, word
 
 with interruptible():
     from selfnorm.analysis.report import make_report
@@ -20,7 +20,9 @@ def main() -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser(description=__doc__, formatter_class=raw, repeatable=("--tag",))
     parser.add_argument("source", type=folder, help="root of the runs, or a folder of committed tables")
-    parser.add_argument("--tag", action="append", default=[], help="only the runs of this tag (may be repeated)")
+    parser.add_argument(
+        "--tag", type=word, action="append", default=[], help="only the runs of this tag (may be repeated)"
+    )
     parser.add_argument("--out", type=new_folder, help="folder for all that is written (with --rebuild: the source)")
     parser.add_argument("--rebuild", action="store_true", help="from committed tables only")
     parser.add_argument("--skip", type=float, help=f"fraction of updates left out first (default {Settings.skip:g})")

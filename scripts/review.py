@@ -9,7 +9,7 @@ import webbrowser
 from contextlib import suppress
 from pathlib import Path
 
-from selfnorm.commandline import Parser, folder, refuse, run
+from selfnorm.commandline import Parser, folder, refuse, run, word
 
 
 def main() -> int:
@@ -17,8 +17,12 @@ def main() -> int:
     parser = Parser(description=__doc__, formatter_class=raw, repeatable=("--tag",))
     parser.add_argument("root", type=folder, nargs="?", default=Path("runs"), help="root of the runs (default: runs)")
     parser.add_argument("--export", type=Path, metavar="FILE", help="write one HTML file that needs no server, and end")
-    parser.add_argument("--tag", action="append", default=[], help="with --export: only this tag (may be repeated)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    parser.add_argument(
+        "--tag", type=word, action="append", default=[], help="with --export: only this tag (may be repeated)"
+    )
+    parser.add_argument(
+        "--host", type=word, default="127.0.0.1", help="address to listen on (default: this machine alone)"
+    )
     parser.add_argument("--port", type=int, default=8642, help="port (default 8642; 0: any free one)")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     options = parser.parse_args()

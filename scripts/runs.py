@@ -7,15 +7,15 @@ python scripts/runs.py runs --tag figure1-preview --state running
 import argparse
 from pathlib import Path
 
-from selfnorm.commandline import Parser, folder, refuse, run
+from selfnorm.commandline import Parser, folder, refuse, run, word
 
 
 def main() -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser(description=__doc__, formatter_class=raw, repeatable=("--tag", "--state"))
     parser.add_argument("root", type=folder, nargs="?", default=Path("runs"), help="root of the runs (default: runs)")
-    parser.add_argument("--tag", action="append", help="only this tag (may be repeated)")
-    parser.add_argument("--state", action="append", help="only this state (may be repeated)")
+    parser.add_argument("--tag", type=word, action="append", help="only this tag (may be repeated)")
+    parser.add_argument("--state", type=word, action="append", help="only this state (may be repeated)")
     options = parser.parse_args()
     from selfnorm.review.catalogue import Catalogue
     from selfnorm.review.terminal import run_list

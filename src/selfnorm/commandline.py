@@ -87,6 +87,25 @@ def one_line(said: object, *, longest: int = 600) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
+def word(text: str) -> str:
+    """Anything but nothing: an empty word mostly comes of a shell's variable that is not set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty: leave it out, or say which")
+    return text
+
+
+def checked(check: Callable[[str], str]) -> Callable[[str], str]:
+    """A type for arguments of a check that raises ValueError with the end of a sentence."""
+
+    def typed(text: str) -> str:
+        try:
+            return check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+
+    return typed
+
+
 def folder(text: str) -> Path:
     """A folder that is there."""
     if not text or not Path(text).is_dir():

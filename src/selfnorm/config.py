@@ -11,10 +11,11 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from selfnorm.finished import is_whole
 from selfnorm.selu_constants import PAPERS_FIXED_POINT, complete_selu
+from selfnorm.wandb_names import wandb_name
 
 # Training samples of each data set. Authors' code: the last 10 000 of MNIST and of CIFAR-10 validate.
 NUM_TRAIN = {"mnist": 50_000, "cifar10": 40_000, "fashion_mnist": 50_000, "digits": 1280}
@@ -24,6 +25,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+WandbName = Annotated[str, AfterValidator(wandb_name)]
 Folder = Annotated[str, Field(min_length=1)]
 
 
@@ -172,8 +174,8 @@ class Trainer(Part):
 
 class Logger(Part):
     mode: Literal["online", "offline", "disabled"] = "offline"
-    project: str = "selfnorm"
-    entity: str | None = None
+    project: WandbName = "selfnorm"
+    entity: WandbName | None = None
 
 
 Activation = Annotated[Selu | LeakyRelu | Elu | PlainActivation, Field(discriminator="name")]

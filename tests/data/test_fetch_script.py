@@ -23,6 +23,15 @@ def test_fetch_of_an_unknown_data_set_names_the_legal_ones() -> None:
     assert "Traceback" not in run.stderr
 
 
+def test_a_data_set_named_twice_is_refused(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, SCRIPT, "mnist", "mnist"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2
+    assert run.stderr == "fetch.py: mnist given more than once; see fetch.py --help\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["fetch.py", *arguments])
     with pytest.raises(SystemExit) as ended:

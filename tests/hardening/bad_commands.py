@@ -198,14 +198,17 @@ CALLS = {
     "report.py": ["FOLDER", "--out=FOLDER/out"],
 }
 BAD_FOLDERS = ("", "FOLDER/a_file", "FOLDER/a_file/below")
+NO_WANDB_NAMES = ("", " ", "a/b", "a\n#", "x" * 129, "100%")
 OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "benchmark.py": {"--device": ("gpu", ""), "--rounds": ("x", "0", "-1", "2.5", ""), "--out": BAD_FOLDERS},
     "export.py": {"--seed": ("x", "1.5", "", "nan"), "--out": BAD_FOLDERS},
+    "dashboard.py": {"--project": NO_WANDB_NAMES, "--entity": NO_WANDB_NAMES},
     "fetch.py": {"--data-dir": BAD_FOLDERS},
     "prediction.py": {"--data": BAD_FOLDERS, "--out": BAD_FOLDERS},
     "prove.py": {"--out": BAD_FOLDERS},
     "report.py": {"--out": BAD_FOLDERS, "--skip": ("x", "", "0.2.1")},
-    "review.py": {"--port": ("x", "-1", "65536", "2.5", "")},
+    "review.py": {"--port": ("x", "-1", "65536", "2.5", ""), "--host": ("", " ")},
+    "runs.py": {"--tag": ("",), "--state": ("",)},
     "theory.py": {"--out": BAD_FOLDERS},
 }
 

@@ -56,6 +56,13 @@ def test_a_filter_keeps_its_runs_and_an_unknown_value_is_refused(tmp_path: Path)
     assert done.stderr == "runs.py: no run with tag 'three'; there: one, two\n"
 
 
+@pytest.mark.parametrize("option", ["--tag", "--state"])
+def test_an_empty_filter_is_refused(tmp_path: Path, option: str):
+    done = command("runs.py", tmp_path, option, "")
+    said = f"runs.py: argument {option}: is empty: leave it out, or say which; see runs.py --help\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
 def test_a_name_cannot_write_to_the_terminal(tmp_path: Path):
     write_small_run(tmp_path / "a\x1b[2Jb\nc", tag="\x1b]0;title\x07")
     text = run_list(Catalogue(tmp_path).overview(), {})
@@ -82,6 +89,7 @@ def test_export_writes_one_file(tmp_path: Path):
         ([".", "--port", "-1"], "cannot listen on 127.0.0.1 port -1"),
         ([".", "--port", "x"], "invalid int value: 'x'"),
         ([".", "--host", "no such host"], "cannot listen on no such host"),
+        ([".", "--host", ""], "argument --host: is empty"),
         ([".", "--tag", "x"], "--tag goes with --export"),
         ([".", "--export", "x.html"], "no run to export; tags there: none"),
     ],

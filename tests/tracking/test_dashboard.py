@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,16 @@ def test_without_a_source_the_verdicts_are_of_the_runs_here_else_the_committed_o
     assert "digits, depth 32, BN fluctuates more" in spec
     assert "MNIST" not in spec
     assert published("elsewhere")[0].startswith("charts without verdicts: no run below runs has tag elsewhere")
+
+
+@pytest.mark.parametrize("option", ["--project", "--entity"])
+@pytest.mark.parametrize("name", ["", "a/b\n#"])
+def test_a_name_that_wandb_does_not_take_is_refused_in_one_line(option: str, name: str, tmp_path: Path) -> None:
+    words = [sys.executable, str(ROOT / "scripts/dashboard.py"), str(RESULTS), option, name, "--dry-run", "spec.json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"argument {option}: {name!r} is no name in W&B: 1 to 128 characters" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_saved_once_and_updated_the_second_time(server: FakeWandb) -> None:
