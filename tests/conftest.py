@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from selfnorm import config
 pytest_plugins = ["hardening_record"]  # --record, and the `tried` fixture
 
 os.environ["WANDB_MODE"] = "offline"  # no test may reach a server
+if threading.current_thread() is threading.main_thread():
+    # A shell's background job ignores Ctrl-C, and would hand that on to every process that a test starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, one core each
 
 
