@@ -95,6 +95,17 @@ def test_a_selu_is_compared_with_one_that_differs_in_its_fixed_point_alone(table
         assert left_out in text
 
 
+def test_two_runs_of_other_seeds_and_one_of_another_fixed_point_at_one_rate_make_a_report(tmp_path: Path) -> None:
+    for name in ("some", "others"):
+        write(tmp_path / "runs", fixed_point=[0, 1], lr=1e-5, factor=1.0, name=name, seeds=1)
+    write(tmp_path / "runs", fixed_point=[0, 2], lr=1e-5, factor=0.5, seeds=1)
+    make_report(load_runs(tmp_path / "runs"), tmp_path / "report")
+    text = (tmp_path / "report/report.md").read_text()
+    assert "## Is (0, 1) the best target?" in text
+    assert "mnist/some/d8-00000000: not among the fixed points, mnist/others/d8-00000000 is the same network" in text
+    assert "- causes: " in text
+
+
 def test_sentences_count_what_is_sure(tables: Tables) -> None:
     sentences = target_sentences(targets(tables))
     (equal,) = [s for s in sentences if s.startswith("(0, 2), at equal learning rates")]

@@ -111,7 +111,7 @@ def _moments_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
 
 def _causes_part(tables: Tables, folder: Path, settings: Settings) -> _Part:
     table = causes(tables, settings)
-    if (folder / "targets.csv").exists() and set(table["axis"]) == {"learning rate"}:
+    if not table.empty and (folder / "targets.csv").exists() and set(table["axis"]) == {"learning rate"}:
         raise ValueError("nothing but the learning rate, at each of which the targets are compared")
     save(causes_figure(table), folder, "causes")
     _write_table(table, controls_view(table, ["reference", "control"]), folder, "causes")
