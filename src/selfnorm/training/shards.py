@@ -1,7 +1,7 @@
 """trainer.shard=seeds: each device trains seeds of its own, in a process of its own, without communication.
 
-In: a job. Out: the files that one process would have written with as many threads as each part has (other numbers of
-threads add up in another order, so they agree to rounding). The parts are whole runs below `.parts`, which the
+In: a job. Out: the files that one process would have written, to rounding: other numbers of threads, and a single seed
+in a part, add up in another order. The parts are whole runs below `.parts`, which the
 analysis does not look into; each resumes by itself, so that the same command goes on with what is missing.
 """
 
