@@ -24,7 +24,10 @@ class RunFolderBusy(RuntimeError):
 
 @contextmanager
 def claim(folder: Path, *, wait: bool) -> Iterator[None]:
-    """Hold a run folder; if another process does, wait until it ends, or raise RunFolderBusy."""
+    """Hold a run folder; if another process does, wait until it ends, or raise RunFolderBusy.
+
+    Raises ConfigError where a folder lies in the place of the lock.
+    """
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=LOOK_SECONDS)
