@@ -2,40 +2,55 @@
 
 python scripts/report.py runs --tag figure1 --out docs/results/preview
 python scripts/report.py docs/results/preview --rebuild
+python scripts/report.py runs --tag architectures --compare LN SNN --out docs/results/layer_norm
 """
 
 import argparse
 import dataclasses
+import shlex
 
 from selfnorm.commandline import Parser, folder, interruptible, new_folder, refuse, run, word
 
 with interruptible():
-    from selfnorm.analysis.report import make_report
+    from selfnorm.analysis.comparison import NETWORKS
+    from selfnorm.analysis.pooling import pool_seeds
     from selfnorm.analysis.results import Tables, is_results, read_results
     from selfnorm.analysis.runs import load_runs
-    from selfnorm.analysis.statistics import Settings
+    from selfnorm.studies.report import make_report
 
 
 def main() -> int:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = Parser(description=__doc__, formatter_class=raw, repeatable=("--tag",))
+    parser = Parser(description=__doc__)
     parser.add_argument("source", type=folder, help="root of the runs, or a folder of committed tables")
     parser.add_argument(
         "--tag", type=word, action="append", default=[], help="only the runs of this tag (may be repeated)"
     )
     parser.add_argument("--out", type=new_folder, help="folder for all that is written (with --rebuild: the source)")
     parser.add_argument("--rebuild", action="store_true", help="from committed tables only")
-    parser.add_argument("--skip", type=float, help=f"fraction of updates left out first (default {Settings.skip:g})")
+    parser.add_argument(
+        "--compare",
+        type=word,
+        nargs=2,
+        metavar=("A", "B"),
+        help=f"two networks by their names in the tables; ratios are A / B (default {' '.join(NETWORKS)})",
+    )
     options = parser.parse_args()
     try:
         tables = _load(options)
-        # Committed tables remember the window of their report, so that a rebuild gives the same numbers.
-        skip = tables.provenance.get("skip", Settings.skip) if options.skip is None else options.skip
-        sentences = make_report(tables, options.out or options.source, Settings(skip=skip))
+        sentences = make_report(tables, options.out or options.source, _networks(options, tables))
     except (ValueError, OSError) as error:
         return refuse(parser.prog, error)
     print("\n".join([*sentences, f"wrote {options.out or options.source}/report.md"]))
     return 0
+
+
+def _networks(options: argparse.Namespace, tables: Tables) -> tuple[str, str]:
+    """The networks asked for, else those that the committed tables remember: a rebuild gives the same numbers."""
+    present = sorted(tables.cells["network"].unique())
+    if missing := [name for name in options.compare or () if name not in present]:
+        raise ValueError(f"--compare {missing[0]}: no run is of that network; there: {', '.join(present)}")
+    a, b = options.compare or tables.provenance.get("compare", NETWORKS)
+    return a, b
 
 
 def _load(options: argparse.Namespace) -> Tables:
@@ -45,9 +60,11 @@ def _load(options: argparse.Namespace) -> Tables:
         return read_results(options.source)
     if options.out is None:
         raise ValueError("--out is missing: say where to write, for example --out docs/results/preview")
-    tables = load_runs(options.source, tuple(options.tag), thin=True)
-    tags = "".join(f" --tag {tag}" for tag in options.tag)
-    command = f"python scripts/report.py {options.source}{tags} --out {options.out}"
+    tables = pool_seeds(load_runs(options.source, tuple(options.tag), thin=True))
+    source = "runs" if options.source.is_absolute() else str(options.source)  # a path of one machine helps nobody
+    out = options.out.name if options.out.is_absolute() else str(options.out)
+    tags = [word for tag in options.tag for word in ("--tag", tag)]
+    command = shlex.join(["python", "scripts/report.py", source, *tags, "--out", out])
     return dataclasses.replace(tables, provenance=tables.provenance | {"command": command})
 
 

@@ -4,16 +4,14 @@ python scripts/runs.py
 python scripts/runs.py runs --tag figure1-preview --state running
 """
 
-import argparse
-from pathlib import Path
-
-from selfnorm.commandline import Parser, folder, refuse, run, word
+from selfnorm.commandline import Parser, folder, refuse, run, runs_folder, word
 
 
 def main() -> int:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = Parser(description=__doc__, formatter_class=raw, repeatable=("--tag", "--state"))
-    parser.add_argument("root", type=folder, nargs="?", default=Path("runs"), help="root of the runs (default: runs)")
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "root", type=folder, nargs="?", default=runs_folder(), help="root of the runs (default: SELFNORM_RUNS or runs)"
+    )
     parser.add_argument("--tag", type=word, action="append", help="only this tag (may be repeated)")
     parser.add_argument("--state", type=word, action="append", help="only this state (may be repeated)")
     options = parser.parse_args()

@@ -1,7 +1,6 @@
 """Draw the theory's pictures: python scripts/theory.py [--out DIR]
 
-Writes map, selu and existence as PNG, SVG and PDF, activations.md, the table of the activations' fixed points, and
-README.md, which explains them.
+Writes map, selu and existence as PNG, SVG and PDF, and activations.md, the table of the activations' fixed points.
 """
 
 from pathlib import Path
@@ -9,9 +8,9 @@ from pathlib import Path
 from selfnorm.commandline import Parser, interruptible, new_folder, run
 
 with interruptible():
-    from selfnorm.theory.captions import README
-    from selfnorm.theory.figures import existence_figure, map_figure, save, selu_figure
-    from selfnorm.theory.survey import activation_table
+    from selfnorm.runs.files import write_atomically
+    from selfnorm.theory.activation_table import activations_page
+    from selfnorm.theory.figures import existence_figure, map_figure, rendered, selu_figure
 
 
 def main() -> None:
@@ -20,11 +19,11 @@ def main() -> None:
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     for name, figure in {"map": map_figure(), "selu": selu_figure(), "existence": existence_figure()}.items():
-        save(figure, out / name)
+        for suffix, drawn in rendered(figure).items():
+            write_atomically(out / f"{name}.{suffix}", drawn)
         print(out / f"{name}.png")
-    for name, text in {"activations.md": activation_table(), "README.md": README}.items():
-        (out / name).write_text(text)
-        print(out / name)
+    write_atomically(out / "activations.md", activations_page())
+    print(out / "activations.md")
 
 
 if __name__ == "__main__":

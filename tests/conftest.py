@@ -1,4 +1,4 @@
-"""Jobs composed from conf/ as a user's command line composes them, and small data sets."""
+"""Jobs composed from conf/ as a user's command line composes them, and a server that runs command lines quickly."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from composed import compose_job
+from tools.fork_server import ForkServer
 
 from selfnorm import config
 
-pytest_plugins = ["hardening_record"]  # --record, and the `tried` fixture
+pytest_plugins = ["analysis.made_fixtures"]
 
 os.environ["WANDB_MODE"] = "offline"  # no test may reach a server
 if threading.current_thread() is threading.main_thread():
@@ -32,6 +33,14 @@ def make_job(tmp_path: Path) -> Callable[..., config.Job]:
         return compose_job("dataset=digits", "scale=smoke", *quiet, *overrides)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def command_server() -> Iterator[ForkServer]:
+    """Runs train.py and the scripts, each in a process of its own that need not import what comes before torch."""
+    modules = ("hydra.main", "selfnorm.sweeps.progress", "selfnorm.sweeps.check", "hydra._internal.callbacks")
+    with ForkServer(*modules, "selfnorm.data.cache", "pandas", "scipy.stats", "matplotlib.figure") as running:
+        yield running
 
 
 @pytest.fixture

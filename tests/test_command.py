@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,16 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from command import SMOKE, train
 from composed import ROOT
-
-SMOKE = ("dataset=digits", "scale=smoke", "+experiment=selu_deep")
-
-
-def train(*arguments: str, cwd: Path = ROOT, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
-        cwd=cwd, capture_output=True, text=True, timeout=timeout, env=os.environ,
-    )  # fmt: skip
+from tools.fork_server import ForkServer
 
 
 @pytest.mark.parametrize(
@@ -34,6 +26,11 @@ def train(*arguments: str, cwd: Path = ROOT, timeout: float = 280) -> subprocess
         (["experiment=selu_deep"], "use +experiment=selu_deep"),
         (["dataset=mnist,digits"], "Ambiguous value for argument 'dataset=mnist,digits'"),
         (["model.depth=["], "model.depth=["),
+        (["tag=2024"], "tag=2024: is a number, and text is needed; in quotes it is text: \"tag='2024'\""),
+        (["tag=a=b"], "; in quotes it is text: \"tag='a=b'\""),
+        (["-m", "model.depth=1,1", "dataset=digits", "scale=smoke"], "cells 1 and 2 of 2 are one run, "),
+        (["hydra.job.chdir=true"], "hydra.job.chdir: of Hydra's own keys these work here: hydra/launcher, "),
+        (["+hydra.job.env_set.A=1", "hydra.run.dir=x"], "hydra.job.env_set.A, hydra.run.dir: of Hydra's own keys"),
         (["tag.x=3"], "tag"),
         (["seeds.x=1"], "invalid literal for int() with base 10: 'x'"),
         (["model=null"], "Config group override must be a string or a list"),
@@ -46,13 +43,14 @@ def train(*arguments: str, cwd: Path = ROOT, timeout: float = 280) -> subprocess
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2_and_writes_nothing(
-    arguments: list[str], words: str, tmp_path: Path
+    arguments: list[str], words: str, command_server: ForkServer, tmp_path: Path
 ) -> None:
-    done = train(*arguments, f"runs_dir={tmp_path}/runs", f"data_dir={tmp_path}/data", cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert words in done.stderr
-    assert done.stderr.count("\n") == 1
+    folders = [f"runs_dir={tmp_path}/runs", f"data_dir={tmp_path}/data"]
+    ended = command_server.run("train.py", [*arguments, *folders], tmp_path)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert words in ended.err
+    assert ended.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
@@ -76,7 +74,7 @@ def test_a_trainer_whose_devices_are_missing_is_refused_in_one_line(trainer: str
 def test_processes_that_would_each_start_the_sweep_are_refused(tmp_path: Path) -> None:
     done = train("-m", *SMOKE, "seeds=[0],[1]", "trainer=ddp_cpu", f"runs_dir={tmp_path}/runs", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.count("trainer=ddp_cpu in a sweep: each process would start the sweep anew") == 1
+    assert done.stderr.count("trainer=ddp_cpu in a sweep: each process would start the whole sweep") == 1
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["model.depth=0"]])

@@ -1,27 +1,28 @@
 """Intervals that cover, p-values against brute force, Holm by hand."""
 
 from itertools import combinations
+from math import comb
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from selfnorm.analysis.fluctuation import noise_sd, spread_pseudovalues
+from selfnorm.analysis import inference
 from selfnorm.analysis.inference import (
     bootstrap_t,
-    compare_logs,
     holm,
     mean_interval,
     permutation_p,
-    smallest_p,
+    ratio_interval,
     welch_t,
 )
+from selfnorm.analysis.levels import record_to_record
 
 
 def log_fluctuations(rng: np.random.Generator, seeds: int, scale: float = 1.0) -> np.ndarray:
     """Measured log fluctuation of seeds with 30 records and a noise that differs between seeds by 20 %."""
     sd_R1 = scale * np.exp(0.2 * rng.standard_normal((seeds, 1)))
-    return np.log(noise_sd(sd_R1 * rng.standard_normal((seeds, 30))))
+    return record_to_record(sd_R1 * rng.standard_normal((seeds, 30)))[0]
 
 
 def coverage(seeds: int, trials: int, *, bootstrap: bool) -> float:
@@ -64,22 +65,13 @@ def test_percentile_bootstrap_would_not_cover() -> None:
     assert hits / 300 < 0.925
 
 
-def test_interval_of_a_spread_ratio_covers_one() -> None:
-    rng = np.random.default_rng(12)
-    hits = 0
-    for _ in range(400):
-        a, b = (rng.standard_normal((6, 1)) + rng.standard_normal((6, 20)) for _ in "ab")
-        low, high = welch_t(spread_pseudovalues(a), spread_pseudovalues(b))
-        hits += low <= 0 <= high
-    assert 0.92 <= hits / 400 <= 0.99
-
-
 def test_known_ratio_is_recovered() -> None:
     rng = np.random.default_rng(13)
-    ratio = compare_logs(log_fluctuations(rng, 200, 3.0), log_fluctuations(rng, 200))
-    # 200 seeds of scatter 0.25 each: the log ratio scatters by 0.025.
-    assert ratio.ratio == pytest.approx(3.0, rel=0.1)
-    assert ratio.low < 3.0 < ratio.high
+    a, b = log_fluctuations(rng, 200, 3.0), log_fluctuations(rng, 200)
+    low, high = ratio_interval(a, b)
+    # 200 seeds of scatter 0.27 each: the log ratio scatters by 0.027.
+    assert np.exp(a.mean() - b.mean()) == pytest.approx(3.0, rel=0.1)
+    assert low < 3.0 < high
 
 
 def test_permutation_p_equals_brute_force_over_all_924_splits() -> None:
@@ -94,11 +86,39 @@ def test_permutation_p_equals_brute_force_over_all_924_splits() -> None:
     assert permutation_p(a, b) == pytest.approx(extreme / 924, rel=1e-12)
 
 
-def test_smallest_p_is_reached_by_separated_groups() -> None:
-    a, b = np.arange(6.0), np.arange(6.0) + 100
-    assert permutation_p(a, b) == pytest.approx(2 / 924)
-    assert smallest_p(6, 6) == 2 / 924
-    assert smallest_p(5, 5) == 2 / 252
+@pytest.mark.parametrize("offset", [0.0, 7.7, 1e4])
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ([0, 1, 0, 0, 0], [1, 1, 1, 0, 1], 52 / 252),  # one of the five ones in a, or none: 25 + 1 splits
+        ([0, 0, 0, 0, 1], [0, 0, 0, 0, 0], 1.0),  # the single one is on one of the two sides in every split
+    ],
+)
+def test_tied_splits_count_whatever_they_lose_to_rounding(
+    a: list[int], b: list[int], expected: float, offset: float
+) -> None:
+    a_R, b_R = (offset + 0.001 * np.array(values) for values in (a, b))
+    assert permutation_p(a_R, b_R) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("seeds", [7, 9])
+def test_permutation_p_is_exact_for_many_seeds(seeds: int) -> None:
+    a, b = np.arange(seeds) + 1.0, np.arange(seeds) + 1.0 + seeds
+    assert permutation_p(a, b) == 2 / comb(2 * seeds, seeds)
+    # One exchange of neighbours is possible, so that two splits on each side are as extreme.
+    a[-1], b[0] = b[0], a[-1]
+    assert permutation_p(a, b) == pytest.approx(4 / comb(2 * seeds, seeds), rel=1e-12)
+
+
+def test_random_splits_agree_with_the_exact_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(16)
+    a, b = rng.standard_normal(7), rng.standard_normal(7) + 0.7
+    exact = permutation_p(a, b)
+    monkeypatch.setattr(inference, "_MAX_SPLITS", 0)
+    # A share of 0.1 of 9999 random splits scatters by 3 %.
+    assert permutation_p(a, b) == pytest.approx(exact, rel=0.15)
+    one = 7.7 + 0.001 * np.array([0, 0, 0, 0, 1])
+    assert permutation_p(one, np.full(5, 7.7)) == 1.0  # ties count here too
 
 
 def test_equal_processes_are_rarely_called_different() -> None:
@@ -108,20 +128,19 @@ def test_equal_processes_are_rarely_called_different() -> None:
     assert sum(value < 0.05 for value in p) <= 20
 
 
-def test_fewer_than_five_seeds_give_no_p_value() -> None:
-    ratio = compare_logs(np.array([1.0, 1.1, 1.2, 1.3]), np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5]))
-    assert np.isnan(ratio.p)
-    assert np.isnan(ratio.smallest_p)
-    assert ratio.interval == "Welch t"
+def test_fewer_than_five_seeds_give_no_p_value_and_the_interval_of_welch() -> None:
+    a, b = np.array([1.0, 1.1, 1.2, 1.3]), np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
+    assert np.isnan(permutation_p(a, b))
+    assert ratio_interval(a, b) == pytest.approx(np.exp(welch_t(a, b)))
 
 
 def test_one_seed_gives_no_interval_and_no_number() -> None:
     with pytest.raises(ValueError, match="1 seeds give no interval: at least 2"):
-        compare_logs(np.array([1.0]), np.array([0.0, 0.1]))
+        ratio_interval(np.array([1.0]), np.array([0.0, 0.1]))
     with pytest.raises(ValueError, match="the same value"):
-        compare_logs(np.ones(6), np.zeros(6))
+        ratio_interval(np.ones(6), np.zeros(6))
     with pytest.raises(ValueError, match="no finite value"):
-        compare_logs(np.array([1.0, np.nan]), np.array([0.0, 0.1]))
+        ratio_interval(np.array([1.0, np.nan]), np.array([0.0, 0.1]))
     assert np.isnan(mean_interval(np.array([0.5]))[1])
 
 

@@ -1,18 +1,22 @@
 """Run folders to tidy tables and back from the committed files."""
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_runs import config, errors, write_run
+from analysis.made_runs import config, errors, write_run
 
 from selfnorm.analysis import results
 from selfnorm.analysis.curves import seed_curves
+from selfnorm.analysis.pooling import pool_seeds
 from selfnorm.analysis.results import Tables, read_results, thin_moments, write_results
 from selfnorm.analysis.runs import load_runs
+from selfnorm.review.group import make_group
+from selfnorm.runs.finding import find_folders
 
 
 @pytest.fixture
@@ -80,7 +84,8 @@ BREAKS = [
     (lambda f: (f / "curves.csv").write_text("step,epo"), "no whole line"),
     (lambda f: (f / "summary.json").unlink(), "no summary.json"),
     (lambda f: (f / "summary.json").write_text("{"), "Expecting property name"),
-    (lambda f: (f / "summary.json").write_text("[]"), "summary.json one with a state"),
+    (lambda f: (f / "summary.json").write_text("[]"), "summary.json must hold a mapping, not list"),
+    (lambda f: (f / "summary.json").write_text("{}"), "summary.json must hold a state"),
 ]
 
 
@@ -178,3 +183,45 @@ def test_missing_or_damaged_results_are_named(tables: Tables, tmp_path: Path) ->
     (tmp_path / "curves.csv.gz").write_bytes(b"not gzip")
     with pytest.raises(ValueError, match="not readable"):
         read_results(tmp_path)
+
+
+def with_other_seeds(folder: Path, first: int) -> None:
+    """Give the seeds of a run other numbers: 0, 1, 2 become first, first + 1, first + 2."""
+    curves = pd.read_csv(folder / "curves.csv")
+    curves.assign(seed=curves["seed"] + first).to_csv(folder / "curves.csv", index=False)
+    summary = json.loads((folder / "summary.json").read_text())
+    summary["seeds"] = [seed + first for seed in summary["seeds"]]
+    summary["test_accuracy"]["by_seed"] = {str(seed): 0.9 + 0.001 * seed for seed in summary["seeds"]}
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def test_seeds_that_several_jobs_trained_are_those_of_one_job(tmp_path: Path) -> None:
+    made = errors(np.random.default_rng(0), seeds=6, epochs=10, noise=0.05, rate=0.5)
+    write_run(tmp_path / "whole" / "d08-0", config(), made)
+    for name, rows, first in (("a", made[:3], 0), ("b", made[3:], 3)):
+        with_other_seeds(write_run(tmp_path / "parts" / name, config(), rows), first)
+    write_run(tmp_path / "parts" / "c", config(), made[:2])  # seeds that are there already
+    write_run(tmp_path / "parts" / "d", config(optimizer__lr=1e-4), made[:3])
+    with_other_seeds(write_run(tmp_path / "parts" / "e", config(), made[:3], state="running"), 7)
+    whole, parts = load_runs(tmp_path / "whole"), pool_seeds(load_runs(tmp_path / "parts"))
+    assert dict(zip(parts.cells["cell"], parts.cells["num_seeds"], strict=True)) == {"a": 6, "c": 2, "d": 3, "e": 3}
+    assert parts.cells.set_index("cell")["seconds"]["a"] == 2 * 12.5
+    assert parts.provenance["pooled"] == {"a": ["b"]}
+    alone, pooled = seed_curves(whole, "d08-0"), seed_curves(parts, "a")
+    assert pooled.seeds == alone.seeds
+    np.testing.assert_array_equal(pooled.errors_RT, alone.errors_RT)
+    np.testing.assert_array_equal(pooled.test_errors_R, alone.test_errors_R)
+    write_results(parts, tmp_path / "written")
+    assert read_results(tmp_path / "written").cells["cell"].tolist() == ["a", "c", "d", "e"]
+    assert pool_seeds(whole) is whole
+
+
+def test_a_report_counts_the_seeds_of_several_jobs(tmp_path: Path) -> None:
+    made = errors(np.random.default_rng(0), seeds=4, epochs=10, noise=0.05, rate=0.5)
+    for network in ("SNN", "BN"):
+        for first in (0, 2):
+            run = write_run(tmp_path / f"runs/{network}{first}", config(network=network), made[first : first + 2])
+            with_other_seeds(run, first)
+    group = make_group(find_folders(tmp_path / "runs"))
+    assert [(line["network"], line.get("note")) for line in group["lines"]] == [("BN", None), ("SNN", None)]
+    assert {ratio["n_a"] for ratio in group["ratios"]} == {4}

@@ -10,13 +10,18 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selfnorm.data.catalogue import CanonicalFile
+from selfnorm.data.datasets import MNIST, CanonicalFile
 from selfnorm.data.sources import Source
 
+if TYPE_CHECKING:  # torch, which child processes of the tests need not wait for
+    from selfnorm.data.splits import Splits
+
 Contents = dict[str, bytes]
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = (file.name for file in MNIST.files)
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -53,6 +58,15 @@ def put(folder: Path, contents: Contents) -> None:
 
 def source_of(contents: Contents, label: str = "a good source") -> Source:
     return Source(label, lambda wanted, into: put(into, {file.name: contents[file.name] for file in wanted}))
+
+
+def fingerprint(splits: Splits) -> str:
+    """SHA-256 of every tensor of the splits, bit by bit."""
+    tensors = [t for split in (splits.train, splits.validation, splits.test) for t in (split.x_NF, split.y_N)]
+    digest = hashlib.sha256()
+    for tensor in (*tensors, splits.mean_F, splits.std_F):
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 class LoopbackServer(ThreadingHTTPServer):

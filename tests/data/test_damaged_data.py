@@ -9,15 +9,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hardening_record import Tried
-from stand_ins import Contents, LoopbackServer, gz, put, send
+from data.stand_ins import TEST_LABELS, TRAIN_LABELS, Contents, LoopbackServer, gz, put, send
 
-from selfnorm.data import cache, catalogue, sources
-from selfnorm.data.catalogue import DataUnavailable
-from selfnorm.data.sources import Source
+from selfnorm.data import fetching
+from selfnorm.data.cache import DataUnavailable
+from selfnorm.data.sources import mirror
 from selfnorm.data.splits import load_splits
 
-NAME, OTHER = catalogue.TEST_LABELS, catalogue.TRAIN_LABELS
+NAME, OTHER = TEST_LABELS, TRAIN_LABELS
 
 
 def swap(path: Path) -> None:
@@ -91,12 +90,10 @@ def test_nothing_wrong_is_used_and_what_is_good_survives(
     idx_contents: Contents,
     server: LoopbackServer,
     tmp_path: Path,
-    tried: Tried,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],  # in memory: else what is printed would be a file on the full disk
 ) -> None:
-    mirror = Source("the mirror", partial(sources.gzip_mirror, base_url=server.url))
-    monkeypatch.setattr(cache, "sources_for", lambda name, data_dir: [mirror])
+    monkeypatch.setattr(fetching, "sources_for", lambda dataset, data_dir: [mirror(dataset, server.url)])
     for damage, apply in DAMAGES.items():
         folder = tmp_path / damage / "mnist"
         put(folder, idx_contents)
@@ -117,5 +114,3 @@ def test_nothing_wrong_is_used_and_what_is_good_survives(
         server.answers = {f"/{name}.gz": gz(content) for name, content in idx_contents.items()}
         loaded = load_splits("mnist", data_dir=folder.parent)  # the next try, with a server that works
         assert loaded.test.y_N.tolist() == list(idx_contents[NAME][8:])
-        outcome = "never used: the message names file, reason and remedy; the other files stayed; the next try succeeds"
-        tried("Data", f"file {damage}; the server {failure}", outcome)

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from stand_ins import Contents, put
+from data.stand_ins import Contents, put
 
-from selfnorm.data import cache
-from selfnorm.data.sources import Source, SourceFailed
+from selfnorm.data import fetching
+from selfnorm.data.sources import Source
+from selfnorm.data.transfer import SourceFailed
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "fetch.py"
 
@@ -63,7 +64,7 @@ def test_fetch_that_fails_prints_the_message_and_goes_on(
     def fetch(wanted: object, into: Path) -> None:
         raise SourceFailed("no answer within 5 s")
 
-    monkeypatch.setattr(cache, "sources_for", lambda name, data_dir: [Source("mirror", fetch)])
+    monkeypatch.setattr(fetching, "sources_for", lambda dataset, data_dir: [Source("mirror", fetch)])
     assert run_script(monkeypatch, "mnist", "digits", "--data-dir", str(tmp_path)) == 1
     captured = capsys.readouterr()
     assert "  1. mirror: no answer within 5 s" in captured.err

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from hardening_record import Tried
-from stand_ins import LoopbackServer, send
+from data.stand_ins import LoopbackServer, send
 
 from selfnorm.data import transfer
-from selfnorm.data.transfer import SourceFailed, download, run_client
+from selfnorm.data.transfer import SourceFailed, download
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -90,42 +88,7 @@ def test_answer_in_small_pieces_without_a_length_is_not_taken_for_too_long(
     assert (tmp_path / "file").read_bytes() == CONTENT[:10_000]
 
 
-def test_transfer_that_crawls_is_ended(server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "TRANSFER_TIMEOUT_S", 0)
-    server.answers["/file"] = CONTENT
-    with pytest.raises(SourceFailed, match="not finished after 0 s"):
-        download(server.url + "file", tmp_path / "file", most_bytes=len(CONTENT))
-
-
-def test_plain_http_is_refused_before_anything_is_asked(
-    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: Tried
-) -> None:
-    monkeypatch.setattr(transfer, "TLS_SCHEMES", ("https",))
-    with pytest.raises(SourceFailed, match="is not https"):
-        download(server.url + "file", tmp_path / "file", most_bytes=10)
-    assert server.requests == []
-    tried("Security", "download over plain http", "refused before anything is asked")
-
-
-def test_redirect_to_another_scheme_is_not_followed(server: LoopbackServer, tmp_path: Path, tried: Tried) -> None:
-    # The loopback stands for the secure scheme here, so https is the foreign one.
-    def redirect(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(302)
-        handler.send_header("Location", server.url.replace("http:", "https:") + "other")
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
-    server.answers["/file"] = redirect
-    with pytest.raises(SourceFailed, match="other is not http"):
-        download(server.url + "file", tmp_path / "file", most_bytes=10)
-    assert server.requests == ["/file"]
-    tried("Security", "download redirected to another scheme", "not followed")
-
-
-def test_server_that_does_not_speak_tls_is_reported(
-    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transfer, "TLS_SCHEMES", ("https",))
+def test_server_that_does_not_speak_tls_is_reported(server: LoopbackServer, tmp_path: Path) -> None:
     server.answers["/file"] = CONTENT
     with pytest.raises(SourceFailed, match="TLS failed"):
         download(server.url.replace("http:", "https:") + "file", tmp_path / "file", most_bytes=10)
@@ -134,34 +97,3 @@ def test_server_that_does_not_speak_tls_is_reported(
 def test_reasons_show_no_password() -> None:
     text = transfer.one_line("proxy https://user:secret@proxy.example:3128\n refused")
     assert text == "proxy https://proxy.example:3128 refused"
-
-
-def python(code: str) -> list[str]:
-    return [sys.executable, "-c", code]
-
-
-def test_client_leaves_its_files_in_the_folder(tmp_path: Path) -> None:
-    run_client(python("open('made', 'w').write('here')"), tmp_path, expected_bytes=4)
-    assert (tmp_path / "made").read_text() == "here"
-
-
-def test_client_that_is_not_installed_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceFailed, match="no-such-client is not installed"):
-        run_client(["no-such-client", "get"], tmp_path, expected_bytes=1)
-
-
-def test_client_that_fails_is_quoted(tmp_path: Path) -> None:
-    code = "import sys; print('W: noise'); print('E: no such package'); sys.exit(100)"
-    with pytest.raises(SourceFailed, match=r"ended with status 100: E: no such package$"):
-        run_client(python(code), tmp_path, expected_bytes=1)
-
-
-def test_client_that_hangs_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "TRANSFER_TIMEOUT_S", 1)
-    grandchild = "import time; time.sleep(2.5); open('survivor', 'w')"
-    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
-    start = time.monotonic()
-    with pytest.raises(SourceFailed, match="not finished after 1 s"):
-        run_client(python(code), tmp_path, expected_bytes=1)
-    time.sleep(max(0.0, 3.0 - (time.monotonic() - start)))
-    assert not (tmp_path / "survivor").exists()

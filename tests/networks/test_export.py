@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 from compared import NETWORKS
-from safetensors.torch import load_file, load_model
+from safetensors.torch import load_file, load_model, save_file
 from torch import nn
 
 from selfnorm import config
 from selfnorm.networks.export import export_replica, extract_replica, load_run
+from selfnorm.networks.layers import EVALUATION, Phase
 from selfnorm.networks.mlp import ReplicaMLP
-from selfnorm.networks.phase import EVALUATION, Phase
 from selfnorm.training.job import run_job
 
 
@@ -69,3 +69,17 @@ def test_export_names_the_seeds_that_there_are(make_job: Callable[..., config.Jo
         export_replica(job.folder, seed=9, out=tmp_path / "out")
     with pytest.raises(ValueError, match="holds no finished run"):
         export_replica(tmp_path, seed=0, out=tmp_path / "out")
+
+
+def test_a_seed_that_diverged_is_not_exported(make_job: Callable[..., config.Job], tmp_path: Path) -> None:
+    job = make_job("model.depth=2")
+    run_job(job)
+    state = load_file(job.folder / "network.safetensors")
+    state["output.weight_RIO"][1, 0, 0] = torch.nan
+    save_file(state, job.folder / "network.safetensors")
+    summary = json.loads((job.folder / "summary.json").read_text())
+    (job.folder / "summary.json").write_text(json.dumps(summary | {"digests": {}}))
+    with pytest.raises(ValueError, match=r"^seed 1 of .* diverged: its weights are not finite$"):
+        export_replica(job.folder, seed=1, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    export_replica(job.folder, seed=0, out=tmp_path / "out")

@@ -9,13 +9,19 @@ import torch
 from torch import nn
 
 from selfnorm import config
+from selfnorm.config.selu_constants import SELU_ALPHA, SELU_LAMBDA
 from selfnorm.networks.activations import LearnedSelu, Selu, initialization_gain, make_activation
-from selfnorm.networks.dropout import ReplicaDropout, make_dropout
-from selfnorm.networks.layers import ReplicaLinear, WeightNormLinear
-from selfnorm.networks.normalization import ReplicaBatchNorm, ReplicaLayerNorm
-from selfnorm.networks.phase import EVALUATION, Phase
+from selfnorm.networks.layers import (
+    EVALUATION,
+    Phase,
+    ReplicaBatchNorm,
+    ReplicaDropout,
+    ReplicaLayerNorm,
+    ReplicaLinear,
+    WeightNormLinear,
+    make_dropout,
+)
 from selfnorm.networks.randomness import Masks, Purpose, generator
-from selfnorm.selu_constants import SELU_ALPHA, SELU_LAMBDA
 
 SEEDS = [3, 5, 7]
 LEARNING = Phase(group=16, learning=True)
@@ -161,10 +167,10 @@ def test_alpha_dropout_is_torchs_in_distribution_and_keeps_mean_and_variance() -
 
 @pytest.mark.parametrize("fixed_point", [(0.0, 1.0), (-0.1, 2.0), (0.2, 0.5)])
 def test_alpha_dropout_keeps_the_moments_of_any_fixed_point(fixed_point: tuple[float, float]) -> None:
-    part = config.Selu.model_validate({"name": "selu", "fixed_point": [*fixed_point]})
+    part = config.Selu.model_validate({"name": "selu", "fixed_point": [*fixed_point], "learn": False})
     z = torch.randn(len(SEEDS), 1000, 500, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     a_RBF = make_activation(part, 1)(z * (fixed_point[1] + fixed_point[0] ** 2) ** 0.5)
-    dropout = make_dropout(config.Dropout(name="alpha", rate=0.2), part)
+    dropout = make_dropout(config.Dropout(name="alpha", rate=0.2, input_rate=0.0), part)
     out_RBF = dropout(a_RBF, Phase(masks=Masks(SEEDS, Purpose.TRAINING_DROPOUT, (0,))))
     for x_RBF in (a_RBF, out_RBF):  # both by 500 000 draws a replica, standard errors as above
         assert torch.all(x_RBF.mean((1, 2)).sub(fixed_point[0]).abs() < 0.008 * fixed_point[1] ** 0.5)
@@ -205,5 +211,5 @@ def test_initialization_has_the_asked_variance_and_zero_biases() -> None:
     assert torch.all(layer.weight_RIO.var((1, 2)).div(2 / 400).sub(1).abs() < 0.02)
     assert layer.bias_R1O.abs().max() == 0
     bound = math.sqrt(6 / 700)
-    glorot_RIO = ReplicaLinear(400, 300, gain=None, sources=sources()).weight_RIO
+    glorot_RIO = ReplicaLinear(400, 300, gain="glorot", sources=sources()).weight_RIO
     assert bound * 0.999 < glorot_RIO.abs().max() <= bound

@@ -10,8 +10,8 @@ from compared import NETWORKS
 from torch import Tensor
 
 from selfnorm import config
+from selfnorm.networks.layers import EVALUATION, Phase
 from selfnorm.networks.mlp import ReplicaMLP
-from selfnorm.networks.phase import EVALUATION, Phase
 from selfnorm.networks.randomness import Masks, Purpose
 from selfnorm.training.module import cross_entropy
 

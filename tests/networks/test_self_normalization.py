@@ -1,4 +1,4 @@
-"""What the initialization does to 32 layers: SELU stays normalized, torch's default vanishes, He's gain explodes."""
+"""Effects of the initialization on 32 layers: SELU stays normalized, torch's default vanishes, He's gain explodes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 
 from selfnorm import config
 from selfnorm.networks.activations import initialization_gain
+from selfnorm.networks.layers import EVALUATION
 from selfnorm.networks.mlp import LayerTrace, ReplicaMLP
-from selfnorm.networks.phase import EVALUATION
 
 DEEP = ("model.depth=32", "model.width=256", "seeds=[0,1,2,3]")
 

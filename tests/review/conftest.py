@@ -1,71 +1,22 @@
-"""Folders of made runs: a small Figure 1, everything that goes wrong with a folder, and names that are hostile."""
+"""Roots of made runs (a small Figure 1, hostile names, a large one), the browser, and a page in it."""
 
 from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-import uvicorn
 from analysis.made_runs import config, errors, made_moments, write_figure1, write_run
 from playwright.sync_api import Browser, Page
 from review.browsing import chromium, page_of, started
+from review.made_folders import SCRIPT
+from review.serving import served
 
 from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.export import export_html
-from selfnorm.review.server import listen, make_app
-
-SCRIPT = "<script>document.title='taken'</script>"
-
-
-def write_small_run(folder: Path, *, state: str = "finished", seeds: int = 3, **coordinates: object) -> Path:
-    """A run of 20 epochs with moments of 4 layers at 5 steps."""
-    rng = np.random.default_rng(3)
-    made = errors(rng, seeds=seeds, epochs=20, noise=0.05, rate=0.5)
-    moments = made_moments(rng, depth=4, seeds=seeds, records=5, drift=0.02)
-    return write_run(folder, config(**{"depth": 4, **coordinates}), made, state=state, moments=moments)  # type: ignore[arg-type]
-
-
-def write_broken_folders(root: Path) -> dict[str, str]:
-    """One good run among folders that are none or not whole; returns folder -> words of the reason that it gets."""
-    write_small_run(root / "good" / "d4-1")
-    (root / "empty").mkdir()
-    (root / "notes").mkdir()
-    (root / "notes" / "todo.txt").write_text("train more")
-    (root / "report").mkdir()
-    (root / "report" / "report.md").write_text("# Report")
-    (root / "config-only").mkdir()
-    (root / "config-only" / "config.yaml").write_text("tag: x\n")
-    for name, file, content in (
-        ("summary", "summary.json", b'{"state": "finis'),
-        ("list", "summary.json", b"[1, 2]"),
-        ("words", "summary.json", json.dumps({"state": "finished", "seeds": ["one"]}).encode()),
-        ("yaml", "config.yaml", b"tag: [1,\n"),
-        ("key", "config.yaml", b"tag: x\n"),
-        ("binary", "curves.csv", b"\xff\xfe\x00\x01\n\x00\xff\n"),
-        ("text", "curves.csv", b"step,epoch,seed,split,loss,accuracy\n0,0,0,train,oops,0.1\n"),
-        ("columns", "curves.csv", b"step,epoch\n0,0\n"),
-    ):
-        (write_small_run(root / name / "d4-1") / file).write_bytes(content)
-    return {
-        "empty": "an empty folder",
-        "notes": "not a run: neither config.yaml nor summary.json",
-        "report": "not a run: a report",
-        "config-only": "no summary.json: the run did not get that far",
-        "summary/d4-1": "summary.json cannot be read",
-        "list/d4-1": "summary.json must hold a mapping, not list",
-        "words/d4-1": "is not as a run writes it",
-        "yaml/d4-1": "config.yaml cannot be read",
-        "key/d4-1": "has no",
-        "binary/d4-1": "curves.csv is not a table",
-        "text/d4-1": "curves.csv holds text in the column loss",
-        "columns/d4-1": "curves.csv lacks the column seed",
-    }
 
 
 @pytest.fixture(scope="session")
@@ -96,21 +47,6 @@ def hostile_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "summary.json").write_text(json.dumps(summary | {"reason": SCRIPT}))
     (root / "<script>").mkdir()
     return root
-
-
-@contextmanager
-def served(root: Path) -> Iterator[str]:
-    """The page of `root` on a free loopback port; the address, without the last slash."""
-    with listen("127.0.0.1", 0) as bound:
-        server = uvicorn.Server(uvicorn.Config(make_app(root), log_level="critical", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(20)
-            assert not thread.is_alive()
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis.made_runs import write_figure1
 from composed import ROOT
 from playwright.sync_api import Browser, Page
 from review.browsing import SNN, VIEWS, page_of, rows, visit
-from review.conftest import served, write_broken_folders, write_small_run
+from review.made_folders import write_broken_folders, write_small_run
+from review.serving import served
 
 from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.export import export_html
@@ -22,7 +24,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_view_loads_without_errors_and_fits_the_width(browser: Browser, address: str, width: int, scheme: Any):
+def test_every_view_loads_without_errors_and_fits_the_width(
+    browser: Browser, address: str, width: int, scheme: Any
+) -> None:
     with page_of(browser, viewport={"width": width, "height": 900}, color_scheme=scheme) as page:
         for view in VIEWS:
             visit(page, address + view)
@@ -32,7 +36,7 @@ def test_every_view_loads_without_errors_and_fits_the_width(browser: Browser, ad
         assert (max(map(int, re.findall(r"\d+", ground))) > 127) == (scheme == "light")
 
 
-def test_filters_and_search_keep_the_runs_that_match(page: Page, address: str):
+def test_filters_and_search_keep_the_runs_that_match(page: Page, address: str) -> None:
     visit(page, address)
     assert len(rows(page)) == 6
     page.get_by_label("Network").select_option("BN")
@@ -61,7 +65,9 @@ def varied_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("label", "key"),
     [("Data set", "dataset"), ("Depth", "depth"), ("Network", "network"), ("Tag", "tag"), ("State", "state")],
 )
-def test_each_filter_offers_what_there_is_and_keeps_its_runs_alone(page: Page, varied_root: Path, label: str, key: str):
+def test_each_filter_offers_what_there_is_and_keeps_its_runs_alone(
+    page: Page, varied_root: Path, label: str, key: str
+) -> None:
     with served(varied_root) as address:
         visit(page, f"{address}/")
         there = Catalogue(varied_root).overview()["runs"]
@@ -76,7 +82,7 @@ def test_each_filter_offers_what_there_is_and_keeps_its_runs_alone(page: Page, v
             assert sorted(shown) == [row["id"] for row in there if value in ("", str(row[key]))]
 
 
-def test_a_runs_links_lead_to_its_files_as_they_are(page: Page, address: str, figure1_root: Path):
+def test_a_runs_links_lead_to_its_files_as_they_are(page: Page, address: str, figure1_root: Path) -> None:
     visit(page, address + VIEWS[2])
     links = {link.inner_text(): link for link in page.locator("a[href^='/file']").all()}
     assert list(links) == ["config.yaml", "curves.csv", "moments.csv", "summary.json", "environment.json"]
@@ -87,7 +93,7 @@ def test_a_runs_links_lead_to_its_files_as_they_are(page: Page, address: str, fi
         assert opened.value.locator("pre").inner_text() == (figure1_root / SNN / name).read_text()
 
 
-def test_the_keyboard_reaches_every_control_and_moves_the_slider(page: Page, address: str):
+def test_the_keyboard_reaches_every_control_and_moves_the_slider(page: Page, address: str) -> None:
     visit(page, address + VIEWS[2])
     reached = set()
     for _ in range(60):
@@ -104,7 +110,7 @@ def test_the_keyboard_reaches_every_control_and_moves_the_slider(page: Page, add
     assert int(page.locator("output").inner_text()) < int(before)
 
 
-def test_the_bar_over_a_chart_moves_zooms_and_saves_and_sends_nothing_anywhere(page: Page, address: str):
+def test_the_bar_over_a_chart_moves_zooms_and_saves_and_sends_nothing_anywhere(page: Page, address: str) -> None:
     visit(page, f"{address}#figure")
     page.locator(".chart").first.hover()
     names = page.eval_on_selector_all(".modebar-btn", "all => all.map((one) => one.dataset.title)")
@@ -113,7 +119,7 @@ def test_the_bar_over_a_chart_moves_zooms_and_saves_and_sends_nothing_anywhere(p
     assert page.evaluate(ground) == "rgba(0, 0, 0, 0)"
 
 
-def test_folders_that_are_no_runs_are_listed_with_their_reason(page: Page, tmp_path: Path):
+def test_folders_that_are_no_runs_are_listed_with_their_reason(page: Page, tmp_path: Path) -> None:
     reasons = write_broken_folders(tmp_path)
     with served(tmp_path) as address:
         visit(page, f"{address}/")
@@ -121,7 +127,33 @@ def test_folders_that_are_no_runs_are_listed_with_their_reason(page: Page, tmp_p
         assert {row.split("\t")[0] for row in rows(page, "#problems")} == set(reasons)
 
 
-def test_an_empty_root_is_said_in_every_view(page: Page, tmp_path: Path):
+@pytest.fixture(scope="module")
+def two_datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("two") / "runs"
+    write_figure1(root, datasets=("mnist", "cifar10"), epochs=30, records=3)
+    return root
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_charts_of_two_data_sets_lie_inside_their_panels(browser: Browser, two_datasets: Path, width: int) -> None:
+    with served(two_datasets) as address, page_of(browser, viewport={"width": width, "height": 900}) as page:
+        visit(page, f"{address}/#figure")
+        boxes = page.eval_on_selector_all(
+            ".panels .chart",
+            """all => all.map((chart) => [chart, chart.querySelector(".main-svg")]
+                 .map((one) => one.getBoundingClientRect())
+                 .map(({ left, right, top, bottom }) => [left, right, top, bottom]))""",
+        )
+        assert len(boxes) == 2
+        for (left, right, top, bottom), (drawn_left, drawn_right, drawn_top, drawn_bottom) in boxes:
+            assert left <= drawn_left < drawn_right <= right + 1  # plotly draws whole pixels
+            assert top <= drawn_top < drawn_bottom <= bottom + 1
+            assert right <= width
+        (first, _), (second, _) = boxes
+        assert first[1] <= second[0] if width == 1280 else first[3] <= second[2]  # beside, or below each other
+
+
+def test_an_empty_root_is_said_in_every_view(page: Page, tmp_path: Path) -> None:
     with served(tmp_path) as address:
         for view in ("", "#figure", "#run", "#compare"):
             visit(page, f"{address}/{view}")
@@ -138,7 +170,7 @@ def test_an_empty_root_is_said_in_every_view(page: Page, tmp_path: Path):
 )
 def test_an_address_of_what_is_not_there_says_so_and_shows_nothing_else(
     page: Page, address: str, view: str, words: str
-):
+) -> None:
     visit(page, address + view)
     assert words in page.locator("[role=alert]").inner_text()
     assert page.locator(".chart:visible, table:visible").count() == 0
@@ -150,7 +182,7 @@ def test_an_address_of_what_is_not_there_says_so_and_shows_nothing_else(
 
 
 @pytest.mark.parametrize("kind", ["served", "exported"])
-def test_hostile_names_are_shown_as_text(page: Page, hostile_root: Path, tmp_path: Path, kind: str):
+def test_hostile_names_are_shown_as_text(page: Page, hostile_root: Path, tmp_path: Path, kind: str) -> None:
     def look(address: str) -> None:
         ids = [row["id"] for row in Catalogue(hostile_root).overview()["runs"]]
         for view in ("", "#figure", f"#run?id={ids[0]}", f"#compare?a={ids[0]}&b={ids[1]}"):
@@ -170,7 +202,9 @@ def test_hostile_names_are_shown_as_text(page: Page, hostile_root: Path, tmp_pat
         look(f"file://{tmp_path}/review.html")
 
 
-def test_the_export_of_24_runs_opens_from_disk_without_a_network_in_3_seconds(browser: Browser, large_export: Path):
+def test_the_export_of_24_runs_opens_from_disk_without_a_network_in_3_seconds(
+    browser: Browser, large_export: Path
+) -> None:
     with page_of(browser, offline=True) as page:
         start = time.monotonic()
         visit(page, f"file://{large_export}")
@@ -191,7 +225,7 @@ PICTURES = {  # name -> view, width and height, colours
 
 
 @pytest.mark.skipif("SELFNORM_PICTURES" not in os.environ, reason="SELFNORM_PICTURES=runs rebuilds docs/review")
-def test_pictures_of_the_readme(browser: Browser):
+def test_pictures_of_the_readme(browser: Browser) -> None:
     """SELFNORM_PICTURES=runs pytest -n 0 tests/review -k pictures, after make figure1 DATASETS=digits."""
     root, folder = Path(os.environ["SELFNORM_PICTURES"]), ROOT / "docs" / "review"
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What is listed, in which state, with which numbers, and that nothing is read twice."""
+"""The list of runs: its entries, their states and numbers; and nothing is read twice."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from unittest.mock import Mock
 import numpy as np
 import pandas as pd
 import pytest
-from review.conftest import write_broken_folders, write_small_run
+from review.made_folders import write_broken_folders, write_small_run
 
 from selfnorm.analysis.comparison import describe_cells
 from selfnorm.analysis.runs import load_runs
-from selfnorm.review import row
+from selfnorm.review import catalogue, row
 from selfnorm.review.catalogue import Catalogue
-from selfnorm.review.folders import FILES
-from selfnorm.review.kept import KEPT
+from selfnorm.runs.layout import ACTIVATION, FORKS, ROW, SHOWN
 
 
 def only_row(root: Path) -> dict:
@@ -29,7 +28,7 @@ def only_row(root: Path) -> dict:
     return found
 
 
-def test_every_folder_is_listed_as_what_it_is_and_the_good_run_still_shows(tmp_path: Path):
+def test_every_folder_is_listed_as_what_it_is_and_the_good_run_still_shows(tmp_path: Path) -> None:
     reasons = write_broken_folders(tmp_path)
     overview = Catalogue(tmp_path).overview()
     assert [run["id"] for run in overview["runs"]] == ["good/d4-1"]
@@ -38,24 +37,24 @@ def test_every_folder_is_listed_as_what_it_is_and_the_good_run_still_shows(tmp_p
         assert reasons[problem["path"]] in problem["reason"]
 
 
-def test_an_empty_root_has_no_run_and_no_problem(tmp_path: Path):
+def test_an_empty_root_has_no_run_and_no_problem(tmp_path: Path) -> None:
     overview = Catalogue(tmp_path).overview()
     assert (overview["runs"], overview["problems"]) == ([], [])
 
 
-def test_a_root_that_is_no_folder_is_refused(tmp_path: Path):
+def test_a_root_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing is not a folder: give the root of the runs"):
         Catalogue(tmp_path / "nothing").overview()
 
 
-def test_a_run_without_curves_is_listed_without_numbers(tmp_path: Path):
+def test_a_run_without_curves_is_listed_without_numbers(tmp_path: Path) -> None:
     folder = write_small_run(tmp_path / "d4-1", state="running")
     (folder / "curves.csv").write_text("step,epoch,seed,split,loss,accuracy\n0,0,0,tra")
     found = only_row(tmp_path)
     assert (found["state"], found["error"], found["step"]) == ("crashed", None, None)
 
 
-def test_running_means_that_a_process_holds_the_lock(tmp_path: Path):
+def test_running_means_that_a_process_holds_the_lock(tmp_path: Path) -> None:
     folder = write_small_run(tmp_path / "d4-1", state="running")
     catalogue = Catalogue(tmp_path)
     with (folder / ".lock").open("w") as lock:
@@ -68,12 +67,12 @@ def test_running_means_that_a_process_holds_the_lock(tmp_path: Path):
 
 
 @pytest.mark.parametrize("state", ["finished", "diverged", "interrupted", "failed"])
-def test_other_states_are_those_the_run_wrote(tmp_path: Path, state: str):
+def test_other_states_are_those_the_run_wrote(tmp_path: Path, state: str) -> None:
     write_small_run(tmp_path / "d4-1", state=state)
     assert only_row(tmp_path)["state"] == state
 
 
-def test_error_is_mean_and_sd_over_seeds_at_the_last_step_that_all_have_reached(tmp_path: Path):
+def test_error_is_mean_and_sd_over_seeds_at_the_last_step_that_all_have_reached(tmp_path: Path) -> None:
     folder = write_small_run(tmp_path / "d4-1", seeds=3)
     curves = pd.read_csv(folder / "curves.csv")
     ahead = curves[(curves["seed"] == 1) & (curves["step"] == curves["step"].max())].assign(step=10**6, loss=9.0)
@@ -86,7 +85,7 @@ def test_error_is_mean_and_sd_over_seeds_at_the_last_step_that_all_have_reached(
     assert (found["error"], found["error_sd"]) == pytest.approx((mean, sd), rel=1e-4)  # five digits are kept
 
 
-def test_a_seed_that_diverged_is_counted_and_not_averaged_in(tmp_path: Path):
+def test_a_seed_that_diverged_is_counted_and_not_averaged_in(tmp_path: Path) -> None:
     folder = write_small_run(tmp_path / "d4-1", seeds=3)
     curves = pd.read_csv(folder / "curves.csv")
     curves.loc[(curves["seed"] == 2) & (curves["step"] > 500), "loss"] = np.nan
@@ -99,7 +98,7 @@ def test_a_seed_that_diverged_is_counted_and_not_averaged_in(tmp_path: Path):
     assert found["error"] == pytest.approx(last.mean(), rel=1e-4)
 
 
-def test_statistics_of_a_row_are_those_of_the_report(figure1_root: Path):
+def test_statistics_of_a_row_are_those_of_the_report(figure1_root: Path) -> None:
     described = describe_cells(load_runs(figure1_root)).set_index("cell")
     rows = Catalogue(figure1_root).overview()["runs"]
     assert len(rows) == len(described) == 6
@@ -117,7 +116,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_only_a_changed_run_is_read_again(tmp_path: Path, read: list[str]):
+def test_only_a_changed_run_is_read_again(tmp_path: Path, read: list[str]) -> None:
     for name in ("a", "b"):
         write_small_run(tmp_path / name / "d4-1")
     Catalogue(tmp_path).overview()
@@ -131,7 +130,9 @@ def test_only_a_changed_run_is_read_again(tmp_path: Path, read: list[str]):
     assert (read, states["b/d4-1"]) == (["b/d4-1"], "interrupted")
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "name", [name for name in SHOWN if name not in (ACTIVATION, FORKS)]
+)  # the small run has none of these
 def test_a_row_does_not_outlive_an_edit_that_keeps_the_size(tmp_path: Path, read: list[str], name: str):
     path = write_small_run(tmp_path / "d4-1") / name
     Catalogue(tmp_path).overview()
@@ -140,7 +141,7 @@ def test_a_row_does_not_outlive_an_edit_that_keeps_the_size(tmp_path: Path, read
     assert read == ["d4-1", "d4-1"]
 
 
-def test_a_copy_that_keeps_times_is_listed_under_its_own_name_and_not_read(tmp_path: Path, read: list[str]):
+def test_a_copy_that_keeps_times_is_listed_under_its_own_name_and_not_read(tmp_path: Path, read: list[str]) -> None:
     before = only_row(write_small_run(tmp_path / "runs" / "d4-1").parent)
     shutil.copytree(tmp_path / "runs" / "d4-1", tmp_path / "copies" / "mine")
     read.clear()
@@ -148,7 +149,7 @@ def test_a_copy_that_keeps_times_is_listed_under_its_own_name_and_not_read(tmp_p
     assert (read, after) == ([], before | {"id": "mine"})
 
 
-def test_a_list_of_kept_rows_imports_nothing_heavy(tmp_path: Path):
+def test_a_list_of_kept_rows_imports_nothing_heavy(tmp_path: Path) -> None:
     write_small_run(tmp_path / "d4-1")
     before = Catalogue(tmp_path).overview()
     code = (
@@ -170,8 +171,8 @@ def without_error(kept: str) -> dict:
 
 
 def forged(kept: str, **held: object) -> str:
-    """What passes for up to date, and holds something else."""
-    return json.dumps({key: json.loads(kept)[key] for key in ("code", "stamp")} | held)
+    """A file that has the digest of what was kept, and holds something else."""
+    return json.dumps({"digest": json.loads(kept)["digest"]} | held)
 
 
 UNUSABLE = {
@@ -181,7 +182,7 @@ UNUSABLE = {
     "a zero byte": lambda kept: "\x00",
     "nested without end": lambda kept: "[" * 100_000,
     "all but the last byte": lambda kept: kept[:-1],
-    "nothing but what it was made of": lambda kept: forged(kept),
+    "nothing but the digest": lambda kept: forged(kept),
     "a number for a row": lambda kept: forged(kept, row=5),
     "an empty row": lambda kept: forged(kept, row={}),
     "a row that lacks a key": lambda kept: forged(kept, row=without_error(kept)),
@@ -189,13 +190,13 @@ UNUSABLE = {
     "a row with words for a count": lambda kept: forged(kept, row=row_of(kept) | {"n": "six"}),
     "a row with no number for a number": lambda kept: forged(kept, row=row_of(kept) | {"spread": float("nan")}),
     "a number for a problem": lambda kept: forged(kept, problem=5),
-    "a row of other code": lambda kept: kept.replace('"code": "', '"code": "0'),
+    "a row of another digest": lambda kept: kept.replace('"digest": "', '"digest": "0'),
 }
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_kept_row_that_cannot_be_used_is_made_anew(tmp_path: Path, name: str):
-    path = write_small_run(tmp_path / "d4-1") / KEPT
+    path = write_small_run(tmp_path / "d4-1") / ROW
     before = only_row(tmp_path)
     kept = path.read_text()
     path.write_text(UNUSABLE[name](kept.replace('"finished"', '"failed"')))
@@ -203,25 +204,35 @@ def test_a_kept_row_that_cannot_be_used_is_made_anew(tmp_path: Path, name: str):
     assert path.read_text() == kept
 
 
-def test_a_folder_that_cannot_be_written_is_listed_all_the_same(tmp_path: Path):
+def test_a_row_does_not_outlive_the_code_that_made_it(
+    tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_small_run(tmp_path / "d4-1")
+    for code in ("old", "old", "new"):
+        monkeypatch.setattr(catalogue, "code_digest", lambda code=code: code)
+        Catalogue(tmp_path).overview()
+    assert read == ["d4-1", "d4-1"]
+
+
+def test_a_folder_that_cannot_be_written_is_listed_all_the_same(tmp_path: Path) -> None:
     folder = write_small_run(tmp_path / "d4-1")
-    (folder / KEPT).mkdir()  # in the way of the row, for root too
+    (folder / ROW).mkdir()  # in the way of the row, for root too
     before = sorted(os.listdir(folder))
     assert only_row(tmp_path)["state"] == "finished"
     assert sorted(os.listdir(folder)) == before
 
 
-def test_links_and_pipes_in_the_place_of_a_row_do_no_harm(tmp_path: Path):
+def test_links_and_pipes_in_the_place_of_a_row_do_no_harm(tmp_path: Path) -> None:
     folder, outside = write_small_run(tmp_path / "runs" / "d4-1"), tmp_path / "outside"
     outside.write_text("mine")
-    (folder / f"{KEPT}.part").symlink_to(outside)
-    os.mkfifo(folder / KEPT)  # who opens it as a file waits for ever
+    (folder / f"{ROW}.part").symlink_to(outside)
+    os.mkfifo(folder / ROW)  # who opens it as a file waits for ever
     assert only_row(tmp_path / "runs")["state"] == "finished"
     assert outside.read_text() == "mine"
-    assert json.loads((folder / KEPT).read_text())["row"]["state"] == "finished"
+    assert json.loads((folder / ROW).read_text())["row"]["state"] == "finished"
 
 
-def test_a_run_that_cannot_be_opened_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_that_cannot_be_opened_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_small_run(tmp_path / "d4-1")
     catalogue = Catalogue(tmp_path)
     with monkeypatch.context() as patch:
@@ -230,7 +241,7 @@ def test_a_run_that_cannot_be_opened_is_tried_again(tmp_path: Path, monkeypatch:
     assert (len(catalogue.overview()["runs"]), len(Catalogue(tmp_path).overview()["runs"])) == (1, 1)
 
 
-def test_links_out_of_the_root_are_not_followed(tmp_path: Path):
+def test_links_out_of_the_root_are_not_followed(tmp_path: Path) -> None:
     write_small_run(tmp_path / "elsewhere" / "d4-1")
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "link").symlink_to(tmp_path / "elsewhere")

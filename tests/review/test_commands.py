@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from composed import ROOT
-from review.conftest import write_broken_folders, write_small_run
+from review.made_folders import write_broken_folders, write_small_run
 
 from selfnorm.analysis.comparison import describe_cells
 from selfnorm.analysis.runs import load_runs
@@ -21,7 +21,7 @@ def command(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[
     return subprocess.run(words, capture_output=True, text=True, timeout=120)
 
 
-def test_runs_lists_state_error_with_spread_fluctuation_and_time(tmp_path: Path):
+def test_runs_lists_state_error_with_spread_fluctuation_and_time(tmp_path: Path) -> None:
     reasons = write_broken_folders(tmp_path)
     done = command("runs.py", tmp_path)
     head, good, *others = done.stdout.splitlines()
@@ -35,7 +35,7 @@ def test_runs_lists_state_error_with_spread_fluctuation_and_time(tmp_path: Path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_who_has_read_enough_of_a_list_is_told_nothing(tmp_path: Path):
+def test_who_has_read_enough_of_a_list_is_told_nothing(tmp_path: Path) -> None:
     write_small_run(tmp_path / "d4-1")
     words = [sys.executable, str(ROOT / "scripts/runs.py"), str(tmp_path)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -45,7 +45,7 @@ def test_who_has_read_enough_of_a_list_is_told_nothing(tmp_path: Path):
         assert (process.wait(60), process.stderr.read()) == (141, "")
 
 
-def test_a_filter_keeps_its_runs_and_an_unknown_value_is_refused(tmp_path: Path):
+def test_a_filter_keeps_its_runs_and_an_unknown_value_is_refused(tmp_path: Path) -> None:
     for tag in ("one", "two"):
         write_small_run(tmp_path / tag, tag=tag, depth=4)
     overview = Catalogue(tmp_path).overview()
@@ -57,24 +57,24 @@ def test_a_filter_keeps_its_runs_and_an_unknown_value_is_refused(tmp_path: Path)
 
 
 @pytest.mark.parametrize("option", ["--tag", "--state"])
-def test_an_empty_filter_is_refused(tmp_path: Path, option: str):
+def test_an_empty_filter_is_refused(tmp_path: Path, option: str) -> None:
     done = command("runs.py", tmp_path, option, "")
     said = f"runs.py: argument {option}: is empty: leave it out, or say which; see runs.py --help\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 
-def test_a_name_cannot_write_to_the_terminal(tmp_path: Path):
+def test_a_name_cannot_write_to_the_terminal(tmp_path: Path) -> None:
     write_small_run(tmp_path / "a\x1b[2Jb\nc", tag="\x1b]0;title\x07")
     text = run_list(Catalogue(tmp_path).overview(), {})
     assert "\x1b" not in text
     assert len(text.splitlines()) == 2
 
 
-def test_an_empty_root_says_that_there_is_no_run(tmp_path: Path):
+def test_an_empty_root_says_that_there_is_no_run(tmp_path: Path) -> None:
     assert command("runs.py", tmp_path).stdout == "no run here yet\n"
 
 
-def test_export_writes_one_file(tmp_path: Path):
+def test_export_writes_one_file(tmp_path: Path) -> None:
     write_small_run(tmp_path / "runs" / "d4-1")
     done = command("review.py", tmp_path / "runs", "--export", tmp_path / "review.html")
     assert done.stdout.startswith(f"wrote {tmp_path}/review.html (")
@@ -91,12 +91,12 @@ def test_export_writes_one_file(tmp_path: Path):
         ([".", "--host", "no such host"], "cannot listen on no such host"),
         ([".", "--host", ""], "argument --host: is empty"),
         ([".", "--tag", "x"], "--tag goes with --export"),
-        ([".", "--export", "x.html"], "no run to export; tags there: none"),
+        ([".", "--export", "x.html"], "no run to export; tags: none"),
     ],
 )
 def test_a_mistake_is_one_line_with_exit_code_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
-):
+) -> None:
     monkeypatch.chdir(tmp_path)
     done = command("review.py", *arguments)
     assert done.returncode == 2

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 import yaml
-from review.conftest import SCRIPT, write_small_run
+from review.made_folders import SCRIPT, write_small_run
 
 from selfnorm.review.catalogue import Catalogue
-from selfnorm.review.documents import Documents
 from selfnorm.review.export import export_html
 
 
@@ -49,20 +48,20 @@ def unpacked(html: str) -> dict[str, Any]:
     return {name: blocks[key].decode() for name, key in json.loads(blocks["index"]).items()}
 
 
-def test_every_document_of_the_served_page_is_in_the_file(tmp_path: Path):
+def test_every_document_of_the_served_page_is_in_the_file(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_small_run(tmp_path / name / "d4-1")
     catalogue = Catalogue(tmp_path)
     found = unpacked(export_html(catalogue))
     assert set(found) == {"plotly", "overview", "run:a/d4-1", "run:b/d4-1", "group:figure1"}
-    served = json.loads(Documents(catalogue).run("a/d4-1"))
+    served = json.loads(catalogue.run("a/d4-1"))
     exported = json.loads(found["run:a/d4-1"])
     assert exported["moments"] == served["moments"]
-    assert json.loads(found["group:figure1"]) == json.loads(Documents(catalogue).group("figure1"))
+    assert json.loads(found["group:figure1"]) == json.loads(catalogue.group("figure1"))
     assert [run["id"] for run in json.loads(found["overview"])["runs"]] == ["a/d4-1", "b/d4-1"]
 
 
-def test_the_file_asks_for_nothing_and_its_policy_allows_its_own_scripts_only(tmp_path: Path):
+def test_the_file_asks_for_nothing_and_its_policy_allows_its_own_scripts_only(tmp_path: Path) -> None:
     write_small_run(tmp_path / "d4-1")
     html = export_html(Catalogue(tmp_path))
     elements = Elements(html)
@@ -76,14 +75,14 @@ def test_the_file_asks_for_nothing_and_its_policy_allows_its_own_scripts_only(tm
         assert f"'sha256-{digest}'" in policy
 
 
-def test_hostile_names_are_nowhere_in_the_markup(hostile_root: Path):
+def test_hostile_names_are_nowhere_in_the_markup(hostile_root: Path) -> None:
     html = export_html(Catalogue(hostile_root))
     for text in (SCRIPT, "onerror", "<b>", "<i>", "document.title="):
         assert text not in html
     assert SCRIPT in json.loads(unpacked(html)["overview"])["runs"][0]["reason"]
 
 
-def test_the_file_tells_no_path_of_this_machine(tmp_path: Path):
+def test_the_file_tells_no_path_of_this_machine(tmp_path: Path) -> None:
     folder = write_small_run(tmp_path / "runs" / "d4-1")
     config = yaml.safe_load((folder / "config.yaml").read_text())
     (folder / "config.yaml").write_text(yaml.safe_dump(config | {"runs_dir": str(tmp_path), "data_dir": str(tmp_path)}))
@@ -94,16 +93,16 @@ def test_the_file_tells_no_path_of_this_machine(tmp_path: Path):
         assert str(tmp_path) not in text, name
 
 
-def test_a_tag_chooses_runs_and_an_unknown_one_is_refused_with_those_there(tmp_path: Path):
+def test_a_tag_chooses_runs_and_an_unknown_one_is_refused_with_those_there(tmp_path: Path) -> None:
     for tag in ("one", "two"):
         write_small_run(tmp_path / tag / "d4-1", tag=tag)
     found = unpacked(export_html(Catalogue(tmp_path), ("two",)))
     assert {name for name in found if ":" in name} == {"run:two/d4-1", "group:two"}
-    with pytest.raises(ValueError, match="no run to export; tags there: one, two"):
+    with pytest.raises(ValueError, match="no run to export; tags: one, two"):
         export_html(Catalogue(tmp_path), ("three",))
 
 
-def test_24_runs_of_32_layers_take_less_than_8_megabytes(large_export: Path):
+def test_24_runs_of_32_layers_take_less_than_8_megabytes(large_export: Path) -> None:
     html = large_export.read_text()
     assert len(re.findall(r'type="text/plain"', html)) == 24 + 2 + 3  # runs, tags; overview, index and plotly
     assert large_export.stat().st_size < 8e6

@@ -16,7 +16,7 @@ import pytest
 from composed import ROOT
 from playwright.sync_api import Page
 from review.browsing import SNN, VIEWS, rows, visit
-from review.conftest import served
+from review.serving import served
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def append_a_step(path: Path, step: int) -> None:
         table[table["step"] == table["step"].max()].assign(step=step).to_csv(file, header=False, index=False)
 
 
-def test_a_growing_run_and_a_new_one_appear_without_a_reload(page: Page, figure1_root: Path, tmp_path: Path):
+def test_a_growing_run_and_a_new_one_appear_without_a_reload(page: Page, figure1_root: Path, tmp_path: Path) -> None:
     root = tmp_path / "runs"
     shutil.copytree(figure1_root, root)
     with served(root) as address:
@@ -44,7 +44,7 @@ def test_a_growing_run_and_a_new_one_appear_without_a_reload(page: Page, figure1
 
 
 @pytest.mark.parametrize("view", [VIEWS[2], VIEWS[3]])
-def test_a_live_update_leaves_the_reader_where_he_is(page: Page, figure1_root: Path, tmp_path: Path, view: str):
+def test_a_live_update_leaves_the_reader_where_he_is(page: Page, figure1_root: Path, tmp_path: Path, view: str) -> None:
     root = tmp_path / "runs"
     shutil.copytree(figure1_root, root)
     with served(root) as address:
@@ -59,6 +59,35 @@ def test_a_live_update_leaves_the_reader_where_he_is(page: Page, figure1_root: P
         assert page.evaluate("document.activeElement.matches('.scroll:has(> .numbers)')")
 
 
+@pytest.mark.parametrize("view", VIEWS[1:])
+def test_zoom_and_hidden_lines_outlive_a_live_update_but_not_another_axis(
+    page: Page, figure1_root: Path, tmp_path: Path, view: str
+) -> None:
+    root = tmp_path / "runs"
+    shutil.copytree(figure1_root, root)
+    drawn = """chart => [chart._fullLayout.xaxis.range, chart._fullLayout.yaxis.range,
+                         chart._fullData.map((trace) => trace.visible)]"""
+    has_new_step = "chart => chart.data.some((trace) => trace.x.includes(9000))"
+    with served(root) as address:
+        visit(page, address + "/" + view)
+        box = page.locator(".chart .nsewdrag").first.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.7 * box["height"], steps=4)
+        page.mouse.up()
+        page.locator(".chart .legendtoggle").first.click()
+        until(lambda: "legendonly" in page.eval_on_selector(".chart", drawn)[2])
+        before = page.eval_on_selector(".chart", drawn)
+        append_a_step(root / SNN / "curves.csv", 9000)
+        until(lambda: page.eval_on_selector(".chart", has_new_step))
+        assert page.eval_on_selector(".chart", drawn) == before
+        page.get_by_label("Error axis").select_option("linear")
+        x, y, visible = page.eval_on_selector(".chart", drawn)
+        assert (x, visible) == (before[0], before[2])
+        assert y != before[1]
+
+
 def until(true: Callable[[], bool]) -> None:
     """Playwright's own waiting for an expression is `eval`, which the page's policy forbids."""
     end = time.monotonic() + 60
@@ -68,7 +97,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 @pytest.mark.slow
-def test_a_job_is_followed_from_its_first_record_to_its_end(page: Page, tmp_path: Path):
+def test_a_job_is_followed_from_its_first_record_to_its_end(page: Page, tmp_path: Path) -> None:
     root = tmp_path / "runs"
     root.mkdir()
     words = ["dataset=digits", "scale=smoke", "model.depth=8", "dataset.train_limit=null", "training.epochs=400"]

@@ -1,4 +1,4 @@
-"""What the server gives away, and to whom."""
+"""The server: the files that it gives away, and those that it refuses to other sites."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 import pytest
-from review.conftest import SCRIPT, served, write_small_run
+from review.made_folders import SCRIPT, write_small_run
+from review.serving import served
 
 from selfnorm.review.server import listen
 
@@ -64,7 +65,7 @@ def file(run: str, name: str) -> str:
     return f"/file?{urlencode({'run': run, 'name': name})}"
 
 
-def test_page_scripts_and_style_are_served_from_here_alone(ask: Ask):
+def test_page_scripts_and_style_are_served_from_here_alone(ask: Ask) -> None:
     page = ask("/").body.decode()
     for name in ("plotly.min.js", "main.js", "review.css"):
         assert f'"/page/{name}"' in page
@@ -73,7 +74,7 @@ def test_page_scripts_and_style_are_served_from_here_alone(ask: Ask):
     assert "https://" not in page
 
 
-def test_documents_are_json_and_an_unchanged_overview_is_not_sent_again(ask: Ask):
+def test_documents_are_json_and_an_unchanged_overview_is_not_sent_again(ask: Ask) -> None:
     overview = json.loads(ask("/data/overview.json").body)
     assert [run["id"] for run in overview["runs"]] == ["tag/d4-1"]
     assert ask(f"/data/overview.json?known={overview['version']}").status == 204
@@ -81,7 +82,7 @@ def test_documents_are_json_and_an_unchanged_overview_is_not_sent_again(ask: Ask
     assert json.loads(ask("/data/group.json?tag=figure1").body)["lines"]
 
 
-def test_a_file_of_a_run_is_sent_as_it_is_and_as_text(ask: Ask, runs: Path):
+def test_a_file_of_a_run_is_sent_as_it_is_and_as_text(ask: Ask, runs: Path) -> None:
     for name in ("config.yaml", "curves.csv", "moments.csv", "summary.json", "environment.json"):
         answer = ask(file("tag/d4-1", name))
         assert answer.body == (runs / "tag" / "d4-1" / name).read_bytes()
@@ -114,20 +115,20 @@ def test_a_file_of_a_run_is_sent_as_it_is_and_as_text(ask: Ask, runs: Path):
         file("tag/d4-1", ".row.json"),
     ],
 )
-def test_nothing_but_the_files_of_runs_leaves(ask: Ask, path: str):
+def test_nothing_but_the_files_of_runs_leaves(ask: Ask, path: str) -> None:
     answer = ask(path)
     assert answer.status == 404
     assert answer.body == b"Not Found"
 
 
-def test_an_absolute_path_is_no_run(ask: Ask, runs: Path):
+def test_an_absolute_path_is_no_run(ask: Ask, runs: Path) -> None:
     assert ask(file(str(runs.parent / "outside"), "config.yaml")).status == 404
     assert ask(file("tag/d4-1", str(runs.parent / "config.yaml"))).status == 404
 
 
 @pytest.mark.parametrize("state", ["running", "diverged", "finished"])
 @pytest.mark.parametrize("name", ["curves.csv", "moments.csv", "environment.json", "config.yaml", "summary.json"])
-def test_a_link_that_lies_there_before_the_scan_is_not_followed(tmp_path: Path, name: str, state: str):
+def test_a_link_that_lies_there_before_the_scan_is_not_followed(tmp_path: Path, name: str, state: str) -> None:
     secret = write_small_run(tmp_path / "outside", state=state) / name
     secret.write_text(secret.read_text().replace("0", "7"))  # digits that only the file outside has
     folder = write_small_run(tmp_path / "runs" / "d4-1", state=state)
@@ -152,7 +153,7 @@ def test_a_link_that_lies_there_before_the_scan_is_not_followed(tmp_path: Path, 
         assert ask(file("d4-1", name)).status == 404
 
 
-def test_a_link_put_there_after_the_scan_is_not_followed(tmp_path: Path):
+def test_a_link_put_there_after_the_scan_is_not_followed(tmp_path: Path) -> None:
     runs, secret = tmp_path / "runs", tmp_path / "secret"
     for name in ("one", "two"):
         write_small_run(runs / name)
@@ -172,7 +173,7 @@ OTHER_NAMES = ["evil.example", "evil.example:8642", "127.0.0.1.evil.example", "l
 
 
 @pytest.mark.parametrize("host", OTHER_NAMES)
-def test_another_name_for_this_machine_gets_nothing(ask: Ask, host: str):
+def test_another_name_for_this_machine_gets_nothing(ask: Ask, host: str) -> None:
     for path in ("/", "/data/overview.json", file("tag/d4-1", "config.yaml")):
         answer = ask(path, host=host)
         assert answer.status == 421
@@ -180,14 +181,14 @@ def test_another_name_for_this_machine_gets_nothing(ask: Ask, host: str):
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:1", "LOCALHOST", "127.0.0.1:9", "[::1]:9", "192.168.1.7:9"])
-def test_this_machines_own_names_are_answered(ask: Ask, host: str):
+def test_this_machines_own_names_are_answered(ask: Ask, host: str) -> None:
     assert ask("/", host=host).status == 200
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/data/overview.json", "/page/main.js", "/file?run=tag/d4-1&name=curves.csv", "/no"]
 )
-def test_every_answer_carries_the_headers_of_safety(ask: Ask, path: str):
+def test_every_answer_carries_the_headers_of_safety(ask: Ask, path: str) -> None:
     headers = ask(path).headers
     policy = headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self';")
@@ -198,11 +199,11 @@ def test_every_answer_carries_the_headers_of_safety(ask: Ask, path: str):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_nothing_can_be_changed(ask: Ask, method: str):
+def test_nothing_can_be_changed(ask: Ask, method: str) -> None:
     assert ask("/data/overview.json", method=method).status == 405
 
 
-def test_hostile_names_are_data_never_markup(hostile_root: Path):
+def test_hostile_names_are_data_never_markup(hostile_root: Path) -> None:
     with served(hostile_root) as address:
         ask = asking(address)
         assert SCRIPT not in ask("/").body.decode()
@@ -215,7 +216,7 @@ def test_hostile_names_are_data_never_markup(hostile_root: Path):
         assert json.loads(ask(f"/data/group.json?{urlencode({'tag': SCRIPT})}").body)["lines"]
 
 
-def test_a_root_that_has_gone_is_said_and_the_server_lives_on(tmp_path: Path):
+def test_a_root_that_has_gone_is_said_and_the_server_lives_on(tmp_path: Path) -> None:
     write_small_run(tmp_path / "runs" / "d4-1")
     with served(tmp_path / "runs") as address:
         ask = asking(address)
@@ -228,6 +229,6 @@ def test_a_root_that_has_gone_is_said_and_the_server_lives_on(tmp_path: Path):
         assert ask("/data/overview.json").status == 200
 
 
-def test_a_port_that_is_taken_is_refused_with_the_next_step():
+def test_a_port_that_is_taken_is_refused_with_the_next_step() -> None:
     with listen("127.0.0.1", 0) as bound, pytest.raises(ValueError, match="choose another with --port, 0 for any"):
         listen("127.0.0.1", bound.getsockname()[1])

@@ -14,17 +14,18 @@ import yaml
 from analysis.made_runs import config, write_run
 from playwright.sync_api import Page
 from review.browsing import BN, MAP, SNN, VIEWS, hover, rows, visit
-from review.conftest import served, write_small_run
+from review.made_folders import write_forks, write_small_run
+from review.serving import served
 
 from selfnorm.analysis.comparison import describe_cells
 from selfnorm.analysis.runs import load_runs
 from selfnorm.review.catalogue import Catalogue
-from selfnorm.review.expected import MAPS, expected
+from selfnorm.theory.expected import MAPS, expected
 
 pytestmark = pytest.mark.slow
 
 
-def test_each_split_of_the_error_has_one_legend_entry_of_its_own_name(page: Page, tmp_path: Path):
+def test_each_split_of_the_error_has_one_legend_entry_of_its_own_name(page: Page, tmp_path: Path) -> None:
     path = write_small_run(tmp_path / "d4-1") / "curves.csv"
     curves = pd.read_csv(path)
     last = curves[(curves["step"] == curves["step"].max()) & (curves["split"] == "validation")]
@@ -42,7 +43,7 @@ def test_each_split_of_the_error_has_one_legend_entry_of_its_own_name(page: Page
 @pytest.mark.parametrize("axis", ["log", "linear"])
 def test_hovering_figure_1_says_the_mean_over_seeds_in_the_file(
     page: Page, address: str, figure1_root: Path, axis: str
-):
+) -> None:
     curves = pd.read_csv(figure1_root / BN / "curves.csv")
     step = int(curves["step"].unique()[20])
     here = curves[(curves["split"] == "train") & (curves["step"] == step)]
@@ -57,7 +58,7 @@ def test_hovering_figure_1_says_the_mean_over_seeds_in_the_file(
 
 def test_the_heat_map_of_32_layers_says_the_files_numbers_and_the_slider_its_steps(
     page: Page, address: str, figure1_root: Path
-):
+) -> None:
     table = pd.read_csv(figure1_root / SNN / "moments.csv")
     steps = table["step"].unique().tolist()
     visit(page, address + VIEWS[2])
@@ -83,7 +84,7 @@ def test_the_heat_map_of_32_layers_says_the_files_numbers_and_the_slider_its_ste
     assert {float(row[2]) for row in numbers} == {0.0}  # the theory beside it: centred weights
 
 
-def test_two_runs_stand_side_by_side_with_what_differs(page: Page, address: str):
+def test_two_runs_stand_side_by_side_with_what_differs(page: Page, address: str) -> None:
     visit(page, address + VIEWS[3])
     assert page.locator(".maps .heatmaplayer image").count() == 2
     difference = [row.split() for row in rows(page, ".difference")]
@@ -96,7 +97,7 @@ def test_two_runs_stand_side_by_side_with_what_differs(page: Page, address: str)
 
 def test_the_profile_draws_the_step_of_the_slider_and_both_curves_of_the_theory(
     page: Page, address: str, figure1_root: Path
-):
+) -> None:
     table = pd.read_csv(figure1_root / SNN / "moments.csv")
     steps = table["step"].unique()
     theory = expected(yaml.safe_load((figure1_root / SNN / "config.yaml").read_text()))["curves"]["activation_variance"]
@@ -113,10 +114,10 @@ def test_the_profile_draws_the_step_of_the_slider_and_both_curves_of_the_theory(
         assert page.locator(".profile .scatterlayer .trace path.js-line").count() == 3
 
 
-INTERVALS = ("fluctuation", "fluctuation_error", "final_error", "test_error")
+INTERVALS = ("fluctuation", "final_error", "test_error")
 
 
-def test_every_interval_is_value_low_and_high_in_this_order(page: Page, address: str, figure1_root: Path):
+def test_every_interval_is_value_low_and_high_in_this_order(page: Page, address: str, figure1_root: Path) -> None:
     described = describe_cells(load_runs(figure1_root)).set_index("cell")
     texts = dict.fromkeys(described.index, "")
     visit(page, address)
@@ -144,7 +145,7 @@ def intervals(text: str) -> list[list[float]]:
 @pytest.mark.parametrize("view", [VIEWS[1], VIEWS[2]])
 def test_bands_are_one_standard_deviation_of_log_error_around_the_mean(
     page: Page, address: str, figure1_root: Path, view: str
-):
+) -> None:
     curves = pd.read_csv(figure1_root / SNN / "curves.csv").query("split == 'train'")
     logs = np.log(curves.pivot_table(index="step", columns="seed", values="loss"))
     mean, sd = logs.mean(axis=1), logs.std(axis=1, ddof=1)
@@ -172,7 +173,7 @@ def test_bands_are_one_standard_deviation_of_log_error_around_the_mean(
 @pytest.mark.parametrize(("first", "last"), [(2.3, 1.9), (2.3, 0.8), (2.3, 0.01), (1.0, 1e-6)])
 def test_a_logarithmic_axis_has_ticks_to_read_off_however_short_it_is(
     page: Page, tmp_path: Path, first: float, last: float
-):
+) -> None:
     write_run(tmp_path / "d4-1", config(depth=4), np.geomspace([first] * 3, [last] * 3, 20, axis=1))
     with served(tmp_path) as address:
         visit(page, f"{address}/#figure")
@@ -182,7 +183,24 @@ def test_a_logarithmic_axis_has_ticks_to_read_off_however_short_it_is(
     assert sum(last <= float(tick.replace("−", "-")) <= first for tick in ticks) >= 2
 
 
-def test_a_run_whose_every_seed_diverged_shows_its_time_and_the_points_before(page: Page, tmp_path: Path):
+def test_the_forks_of_a_run_are_a_line_per_source_and_say_where_a_spread_is_a_bound(page: Page, tmp_path: Path) -> None:
+    write_forks(write_small_run(tmp_path / "forked" / "d4-1"))
+    write_small_run(tmp_path / "plain" / "d4-1")
+    with served(tmp_path) as address:
+        visit(page, f"{address}/#run?id=forked/d4-1")
+        chart = "[aria-label^='Spread between forks']"
+        traces = page.eval_on_selector(
+            chart, "chart => chart.data.filter((t) => t.name).map((t) => [t.name, [...t.x], t.marker.symbol[0]])"
+        )
+        steps = [10, 100, 1000]
+        assert traces == [["evaluation alone", steps, "triangle-down-open"], ["batch order", steps, "circle"]]
+        assert page.eval_on_selector(chart, "chart => chart._fullLayout.yaxis.type") == "log"
+        visit(page, f"{address}/#run?id=plain/d4-1")
+        assert page.locator(chart).count() == 0
+        assert page.locator(".chart:visible").count() == 3  # error, heat map and profile
+
+
+def test_a_run_whose_every_seed_diverged_shows_its_time_and_the_points_before(page: Page, tmp_path: Path) -> None:
     made = np.full((3, 2), np.nan)
     made[:, 0] = 2.0, 2.2, 2.4
     write_run(tmp_path / "d4-1", config(depth=4), made, state="diverged", diverged=dict.fromkeys("012", 78))
@@ -196,7 +214,7 @@ def test_a_run_whose_every_seed_diverged_shows_its_time_and_the_points_before(pa
         assert page.locator(".chart").first.locator(".scatterlayer .points path").count() == 6  # and validation
 
 
-def test_the_time_of_a_run_without_an_end_is_that_to_its_last_record(tmp_path: Path):
+def test_the_time_of_a_run_without_an_end_is_that_to_its_last_record(tmp_path: Path) -> None:
     folder = write_small_run(tmp_path / "d4-1", state="running")
     summary = json.loads((folder / "summary.json").read_text())
     del summary["seconds"]

@@ -9,7 +9,7 @@ from selfnorm.theory.selu import Selu
 
 @pytest.mark.parametrize("dropout", [alpha_dropout(Selu(), 0.1), alpha_dropout(Selu(), 0.3, mu=-0.3, nu=2.0),
                                      standard_dropout(0.2), NO_DROPOUT])  # fmt: skip
-def test_dropout_moves_moments_and_gradients_as_masked_samples_do(dropout):
+def test_dropout_moves_moments_and_gradients_as_masked_samples_do(dropout) -> None:
     rng, n, mean, variance = np.random.default_rng(4), 1_000_000, 0.4, 1.7
     kept = rng.random(n) >= dropout.rate
     x = dropout.a * np.where(kept, rng.normal(mean, np.sqrt(variance), n), dropout.low) + dropout.b
@@ -21,7 +21,7 @@ def test_dropout_moves_moments_and_gradients_as_masked_samples_do(dropout):
 
 
 @pytest.mark.parametrize("target", [(0.0, 1.0), (-0.3, 2.0)])
-def test_alpha_dropout_keeps_its_target_and_has_the_papers_factors(target):
+def test_alpha_dropout_keeps_its_target_and_has_the_papers_factors(target) -> None:
     (mu, nu), f, keep = target, Selu(), 0.95
     dropout, low = alpha_dropout(f, 0.05, mu=mu, nu=nu), -1.7580993408473766  # Paper: -lambda alpha
     np.testing.assert_allclose(dropout.moments(mu, nu), (mu, nu), rtol=1e-12, atol=1e-15)
@@ -30,7 +30,7 @@ def test_alpha_dropout_keeps_its_target_and_has_the_papers_factors(target):
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
-def test_a_senseless_rate_is_refused(rate):
+def test_a_senseless_rate_is_refused(rate) -> None:
     for made in (standard_dropout, lambda rate: alpha_dropout(Selu(), rate)):
         with pytest.raises(ValueError, match=f"dropout rate is {rate}, must be at least 0 and below 1"):
             made(rate)

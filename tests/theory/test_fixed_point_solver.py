@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from selfnorm.theory.activations import activation
-from selfnorm.theory.finite_width import second_moment_fluctuation
-from selfnorm.theory.fixed_points import classify, existence_map, find_fixed_points, find_second_moments
-from selfnorm.theory.moment_map import layer_map, second_moment_map
+from selfnorm.theory.fixed_points import existence_map, find_fixed_points, find_second_moments, spectral_radius
+from selfnorm.theory.moment_map import layer_map, second_moment_map, second_moment_slope
 from selfnorm.theory.selu import ALPHA_01, LAMBDA_01, Selu
 from selfnorm.theory.solver import existing_variances, selu_for_fixed_point, selu_to_digits
 
@@ -15,7 +14,7 @@ from selfnorm.theory.solver import existing_variances, selu_for_fixed_point, sel
 ALPHA_TEXT, LAMBDA_TEXT = "1.6732632423543772848170429916717", "1.0507009873554804934193349852946"
 
 
-def test_constants_have_thirty_digits():
+def test_constants_have_thirty_digits() -> None:
     alpha, lambda_ = selu_to_digits(0, 1, digits=40)
     with mp.workdps(40):
         first, second = mp.erfc(1 / mp.sqrt(2)), mp.erfc(mp.sqrt(2))
@@ -29,7 +28,7 @@ def test_constants_have_thirty_digits():
     assert selu_for_fixed_point(0, 1) == (ALPHA_01, LAMBDA_01) == (float(ALPHA_TEXT), float(LAMBDA_TEXT))
 
 
-def test_more_digits_refine_fewer():
+def test_more_digits_refine_fewer() -> None:
     short, long = (selu_to_digits("-0.1", "2", omega="0.3", digits=digits) for digits in (30, 80))
     with mp.workdps(90):
         assert all(abs(a / b - 1) < mp.mpf("1e-30") for a, b in zip(short, long, strict=True))
@@ -43,7 +42,7 @@ def random_targets(seed, count):
 
 
 @pytest.mark.parametrize("omega", [0.0, 1.0, -1.0, 0.1])
-def test_solved_selu_returns_its_fixed_point_for_given_weights(omega):
+def test_solved_selu_returns_its_fixed_point_for_given_weights(omega) -> None:
     tau = 1.1
     for mu, nu in zip(*random_targets(int(10 * omega) + 20, 60), strict=True):
         f = Selu(*selu_for_fixed_point(mu, nu, omega=omega, tau=tau))
@@ -53,7 +52,7 @@ def test_solved_selu_returns_its_fixed_point_for_given_weights(omega):
         assert new_nu == pytest.approx(nu, rel=1e-11)
 
 
-def test_solved_selu_returns_its_fixed_point_for_random_weights():
+def test_solved_selu_returns_its_fixed_point_for_random_weights() -> None:
     for mu, nu in zip(*random_targets(1, 300), strict=True):
         f = Selu(*selu_for_fixed_point(mu, nu))
         q = nu + mu**2
@@ -62,7 +61,7 @@ def test_solved_selu_returns_its_fixed_point_for_random_weights():
 
 
 @pytest.mark.parametrize(("mu", "omega"), [(0.5, None), (-0.5, None), (0.5, 0.0), (-0.5, 0.3), (2.0, -1.0)])
-def test_existing_range_is_sharp_and_named_in_the_error(mu, omega):
+def test_existing_range_is_sharp_and_named_in_the_error(mu, omega) -> None:
     [(low, _)] = existing_variances(mu, omega=omega)
     alpha, lambda_ = selu_for_fixed_point(mu, low * 1.001, omega=omega)
     assert alpha > 0
@@ -72,7 +71,7 @@ def test_existing_range_is_sharp_and_named_in_the_error(mu, omega):
 
 
 @pytest.mark.parametrize("mu", [2000.0, -2000.0, 1e-5, -1e-5, -1e-30])
-def test_the_range_in_the_error_holds_for_means_of_any_size(mu):
+def test_the_range_in_the_error_holds_for_means_of_any_size(mu) -> None:
     with pytest.raises(ValueError, match="no SELU has the fixed point") as error:
         selu_for_fixed_point(mu, mu**2 / 10)
     low = float(str(error.value).split("exists for ")[1].removesuffix(" < nu"))
@@ -83,7 +82,7 @@ def test_the_range_in_the_error_holds_for_means_of_any_size(mu):
         selu_for_fixed_point(mu, low * 0.9999)
 
 
-def test_ranges_with_a_gap_are_named_from_end_to_end():
+def test_ranges_with_a_gap_are_named_from_end_to_end() -> None:
     # a SELU saturated at -10 has hardly a variance; a wide pre-activation needs nu of the order of mu^2
     first, second = existing_variances(-100.0, omega=0.1)
     assert second[1] == np.inf
@@ -93,7 +92,7 @@ def test_ranges_with_a_gap_are_named_from_end_to_end():
         assert selu_for_fixed_point(-100.0, nu, omega=0.1)
 
 
-def test_positive_mean_under_zero_sum_needs_pi_minus_one_times_its_square():
+def test_positive_mean_under_zero_sum_needs_pi_minus_one_times_its_square() -> None:
     # alpha -> 0 leaves a ReLU, with mean^2 / second moment = 1 / pi
     assert existing_variances(0.7, omega=0.0)[0][0] == pytest.approx((np.pi - 1) * 0.49, rel=1e-10)
 
@@ -107,7 +106,7 @@ def test_positive_mean_under_zero_sum_needs_pi_minus_one_times_its_square():
         ((1e200, 1.0), r"mu\^2 is inf"),
     ],
 )
-def test_senseless_targets_are_refused(arguments, message):
+def test_senseless_targets_are_refused(arguments, message) -> None:
     with pytest.raises(ValueError, match=message):
         selu_for_fixed_point(*arguments)
     with pytest.raises(ValueError, match=r"tau is 0\.0"):
@@ -123,7 +122,7 @@ def test_senseless_targets_are_refused(arguments, message):
         ({"omega": np.nan}, "omega is nan, must be finite"),
     ],
 )
-def test_fixed_points_under_senseless_weights_are_refused(weights, message):
+def test_fixed_points_under_senseless_weights_are_refused(weights, message) -> None:
     with pytest.raises(ValueError, match=message):
         find_fixed_points(Selu(), **weights)
     with pytest.raises(ValueError, match=message):
@@ -133,7 +132,7 @@ def test_fixed_points_under_senseless_weights_are_refused(weights, message):
 @pytest.mark.parametrize(
     ("mu", "nu", "message"), [(0, -1, r"nu is -1\.0"), (0, 0, r"nu is 0\.0"), (np.nan, 1, "mu is nan")]
 )
-def test_existence_map_of_senseless_moments_is_refused(mu, nu, message):
+def test_existence_map_of_senseless_moments_is_refused(mu, nu, message) -> None:
     with pytest.raises(ValueError, match=message):
         existence_map([mu, 0.1], [nu, 1.0])
 
@@ -146,47 +145,47 @@ def deep_moments(f, mu, nu, rng, *, width=1000, depth=10, samples=200):
     return h.mean(), h.var()
 
 
-def test_default_is_the_one_that_networks_of_random_weights_keep():
+def test_default_is_the_one_that_networks_of_random_weights_keep() -> None:
     mu, nu, width, depth = -0.5, 2.0, 1000, 10
     f = Selu(*selu_for_fixed_point(mu, nu))
-    _, scatter = second_moment_fluctuation(f, nu + mu**2, width=width, depth=depth)
     rng = np.random.default_rng(0)
     mean, variance = deep_moments(f, mu, nu, rng, width=width, depth=depth)
-    # one network, samples correlated: at most the scatter of a single input, five times
-    assert abs(variance + mean**2 - nu - mu**2) < 5 * np.sqrt(scatter[-1])
+    # Each layer adds a variance of Var f(z)^2 / width and keeps slope^2 of that before it: five times the sum's root
+    q = nu + mu**2
+    samples = f(np.sqrt(q) * rng.normal(size=10**6)) ** 2
+    scatter = samples.var() / width / (1 - second_moment_slope(f, q) ** 2)
+    assert abs(variance + mean**2 - q) < 5 * np.sqrt(scatter)
     assert mean == pytest.approx(mu, abs=0.1)
     of_omega_one = Selu(*selu_for_fixed_point(mu, nu, omega=1.0))
     assert deep_moments(of_omega_one, mu, nu, rng)[0] > 0  # far from -0.5: the wrong setting
 
 
-def test_find_fixed_points_finds_the_known_ones_and_their_rates():
+def test_find_fixed_points_finds_the_known_ones_and_their_rates() -> None:
     [point] = find_fixed_points(Selu())
     assert (point.mu, point.nu) == pytest.approx((0, 1), abs=1e-12)
-    assert point.attracting
     # at omega = 0 the Jacobian is triangular and its radius d nu~/d nu
     h = 1e-5
     slope = (layer_map(Selu(), 0.0, 1 + h)[1] - layer_map(Selu(), 0.0, 1 - h)[1]) / (2 * h)
-    assert point.spectral_radius == pytest.approx(slope, rel=1e-8)
+    assert point.rate == pytest.approx(slope, rel=1e-8)
+    assert point.rate < 1
     mu, nu = point.mu, point.nu + 1e-4
     for _ in range(30):
         mu, nu = layer_map(Selu(), mu, nu)
-    assert nu - 1 == pytest.approx(1e-4 * point.spectral_radius**30, rel=1e-3)
-    assert point.layers_to_tenth == pytest.approx(np.log(0.1) / np.log(slope))
+    assert nu - 1 == pytest.approx(1e-4 * point.rate**30, rel=1e-3)
 
 
-def test_repelling_fixed_points_are_found_and_called_so():
+def test_repelling_fixed_points_are_found_and_called_so() -> None:
     f = Selu(*selu_for_fixed_point(-0.1, 2.0, omega=1.0))
     [point] = find_fixed_points(f, omega=1.0)
     assert (point.mu, point.nu) == pytest.approx((-0.1, 2.0), abs=1e-9)
-    assert not point.attracting
-    assert point.layers_to_tenth == np.inf
+    assert point.rate > 1
     mu, nu = layer_map(f, -0.1 + 1e-6, 2.0, omega=1.0)
     for _ in range(50):
         mu, nu = layer_map(f, mu, nu, omega=1.0)
     assert abs(mu + 0.1) > 1e-5
 
 
-def test_relu_has_no_fixed_point_and_tanh_above_tau_one_has():
+def test_relu_has_no_fixed_point_and_tanh_above_tau_one_has() -> None:
     assert find_fixed_points(activation("relu")) == []
     assert find_second_moments(activation("relu"), tau=2.0) == []
     assert find_fixed_points(activation("tanh")) == []
@@ -196,17 +195,18 @@ def test_relu_has_no_fixed_point_and_tanh_above_tau_one_has():
 
 
 @pytest.mark.parametrize("omega", [None, 0.0, 0.2])
-def test_existence_map_agrees_with_the_solver_point_by_point(omega):
+def test_existence_map_agrees_with_the_solver_point_by_point(omega) -> None:
     mu, nu = np.linspace(-1, 1, 5)[None, :], np.geomspace(0.1, 5, 4)[:, None]
-    alpha, lambda_, rate = existence_map(mu, nu, omega=omega)
-    for i, j in np.ndindex(alpha.shape):
+    rate = existence_map(mu, nu, omega=omega)
+    for i, j in np.ndindex(rate.shape):
         m, v = mu[0, j], nu[i, 0]
-        if np.isnan(alpha[i, j]):
+        if np.isnan(rate[i, j]):
             with pytest.raises(ValueError, match="no SELU"):
                 selu_for_fixed_point(m, v, omega=omega)
             continue
-        solved = selu_for_fixed_point(m, v, omega=omega)
-        assert (alpha[i, j], lambda_[i, j]) == pytest.approx(solved, rel=1e-9)
-        if omega is not None:
-            assert rate[i, j] == pytest.approx(classify(Selu(*solved), m, v, omega=omega).spectral_radius)
-    assert 0 < np.isnan(alpha).sum() < alpha.size
+        solved = Selu(*selu_for_fixed_point(m, v, omega=omega))
+        if omega is None:
+            assert rate[i, j] == pytest.approx(abs(second_moment_slope(solved, v + m**2)), rel=1e-9)
+        else:
+            assert rate[i, j] == pytest.approx(spectral_radius(solved, m, v, omega=omega), rel=1e-9)
+    assert 0 < np.isnan(rate).sum() < rate.size

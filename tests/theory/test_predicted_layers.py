@@ -5,14 +5,23 @@ import pytest
 
 from selfnorm.theory.activations import activation
 from selfnorm.theory.dropout import alpha_dropout
-from selfnorm.theory.finite_width import scatter_of_square, second_moment_fluctuation
 from selfnorm.theory.moment_map import gradient_gain, layer_map
-from selfnorm.theory.prediction import backward_gain, paper_path, per_unit_path, second_moment_path
+from selfnorm.theory.prediction import paper_path, per_unit_path, second_moment_path
 from selfnorm.theory.selu import Selu
+
+
+def backward_gain(chi):
+    """Mean-square gradient at each layer's pre-activations over that at the last layer's."""
+    return np.cumprod(chi[::-1])[::-1]
 
 
 def random_weights(rng, width, depth, tau=1.0):
     return [rng.normal(scale=np.sqrt(tau / width), size=(width, width)) for _ in range(depth)]
+
+
+def per_unit(f, weights, mean, variance, **options):
+    """The per-unit path of a network without biases."""
+    return per_unit_path(f, weights, mean, variance, biases=[np.zeros(len(weight)) for weight in weights], **options)
 
 
 def forward(f, weights, h):
@@ -28,7 +37,7 @@ def pre_activations(f, weights, h, drop=lambda h: h):
     return outputs
 
 
-def test_paper_path_is_the_map_layer_by_layer():
+def test_paper_path_is_the_map_layer_by_layer() -> None:
     omega, tau = np.array([0.1, -0.1, 0.0]), np.array([1.0, 0.9, 1.2])
     path = paper_path(Selu(), 0.5, 2.0, depth=3, omega=omega, tau=tau)
     mu, nu = 0.5, 2.0
@@ -41,7 +50,7 @@ def test_paper_path_is_the_map_layer_by_layer():
     assert len(path.chi) == 2
 
 
-def test_second_moment_path_of_unequal_samples_is_the_average_over_them():
+def test_second_moment_path_of_unequal_samples_is_the_average_over_them() -> None:
     f, tau, q = Selu(), np.array([0.9, 1.1, 1.2]), np.array([0.3, 4.0])
     both = second_moment_path(f, q, depth=3, tau=tau)
     each = [second_moment_path(f, one, depth=3, tau=tau) for one in q]
@@ -53,7 +62,7 @@ def test_second_moment_path_of_unequal_samples_is_the_average_over_them():
 
 
 @pytest.mark.parametrize("name", ["selu", "relu", "tanh"])
-def test_second_moment_path_predicts_random_networks(name):
+def test_second_moment_path_predicts_random_networks(name) -> None:
     f, width, depth, tau = activation(name), 250, 5, 1.3
     rng = np.random.default_rng(0)
     moments = []
@@ -68,7 +77,7 @@ def test_second_moment_path_predicts_random_networks(name):
     assert np.all(abs(measured.mean(axis=0)[:, 1] - path.variance) < 5 * error[:, 1] + 0.01 * path.variance)
 
 
-def test_per_unit_path_of_one_layer_agrees_with_sampled_gaussians():
+def test_per_unit_path_of_one_layer_agrees_with_sampled_gaussians() -> None:
     rng, f, n = np.random.default_rng(1), Selu(), 200_000
     weight, bias = rng.normal(size=(5, 3)), rng.normal(size=5)
     mean, variance = rng.normal(size=3), rng.uniform(0.5, 2, 3)
@@ -80,32 +89,32 @@ def test_per_unit_path_of_one_layer_agrees_with_sampled_gaussians():
     assert path.variance[0] == pytest.approx(h.var(), abs=5 * spread)
 
 
-def test_chi_of_one_layer_weighs_every_unit_with_its_own_slope_and_weights():
+def test_chi_of_one_layer_weighs_every_unit_with_its_own_slope_and_weights() -> None:
     rng, f, n = np.random.default_rng(6), Selu(), 400_000
     first, second = np.array([[3.0, 0.1], [0.1, 0.5], [0.0, -1.0]]), np.array([[0.2, 2.0, -1.0], [1.0, 0.1, 0.3]])
     mean, variance = np.array([-2.0, 1.0]), np.array([0.3, 0.2])
     z = first @ rng.normal(mean[:, None], np.sqrt(variance)[:, None], (2, n))
     gradient = f.slope(z) * (second.T @ rng.normal(size=(2, n)))
     squares = (gradient**2).mean(axis=0)
-    path = per_unit_path(f, [first, second], mean, variance)
+    path = per_unit(f, [first, second], mean, variance)
     assert path.chi.shape == (1,)
     assert path.chi[0] == pytest.approx(squares.mean(), abs=5 * squares.std() / np.sqrt(n))
     assert path.unit_mean_sd[0] == pytest.approx(f(z).mean(axis=1).std(), abs=5 * f(z).std() / np.sqrt(n))
 
 
-def test_per_unit_path_sees_weights_that_are_not_random_which_the_paper_path_does_not():
+def test_per_unit_path_sees_weights_that_are_not_random_which_the_paper_path_does_not() -> None:
     rng, f, width = np.random.default_rng(2), Selu(), 300
     weights = random_weights(rng, width, 3)
     weights = [w + 0.2 / np.sqrt(width) for w in weights]  # a common positive part: omega about 0.2 sqrt(width)
     outputs = forward(f, weights, rng.normal(0.1, 1, (width, 4000)))
-    path = per_unit_path(f, weights, np.full(width, 0.1), np.ones(width))
+    path = per_unit(f, weights, np.full(width, 0.1), np.ones(width))
     assert path.mean[0] == pytest.approx(outputs[0].mean(), abs=0.02)  # 4000 samples share a common input sum
     assert abs(outputs[-1].mean()) > 0.5  # the common part drives the mean away from 0
     assert path.mean[-1] == pytest.approx(outputs[-1].mean(), rel=0.15)  # correlations between units neglected
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1])
-def test_chi_predicts_gradients_of_a_random_network(rate):
+def test_chi_predicts_gradients_of_a_random_network(rate) -> None:
     rng, f, width, depth, n = np.random.default_rng(3), Selu(), 400, 10, 50
     weights, dropout, masks = random_weights(rng, width, depth), alpha_dropout(f, rate), []
 
@@ -121,7 +130,7 @@ def test_chi_predicts_gradients_of_a_random_network(rate):
         gains.append((gradient**2).mean() / start)
     measured = np.array(gains)[::-1]
     for path in (
-        per_unit_path(f, weights, np.zeros(width), np.ones(width), dropout=dropout),
+        per_unit(f, weights, np.zeros(width), np.ones(width), dropout=dropout),
         second_moment_path(f, 1.0, depth=depth, dropout=dropout),
         paper_path(f, 0.0, 1.0, depth=depth, dropout=dropout),
     ):
@@ -131,47 +140,17 @@ def test_chi_predicts_gradients_of_a_random_network(rate):
     assert chi == pytest.approx(1.0716 * dropout.gain, abs=1e-4)
 
 
-def test_relu_fluctuation_grows_as_its_closed_form():
-    mean, variance = second_moment_fluctuation(activation("relu"), 1.5, width=50, depth=12, tau=2.0)
-    layers = np.arange(1, 13)
-    np.testing.assert_allclose(mean, 1.5, rtol=1e-10)
-    np.testing.assert_allclose(variance, 1.5**2 * ((1 + 5 / 50) ** layers - 1), rtol=1e-10)
-
-
-@pytest.mark.parametrize(("name", "tau"), [("selu", 1.0), ("relu", 2.0), ("tanh", 1.5)])
-def test_fluctuation_of_simulated_networks_is_the_predicted_one(name, tau):
-    f, width, depth, runs = activation(name), 60, 6, 1500
-    rng, h, measured = np.random.default_rng(5), np.ones((1500, 60, 1)), []
-    for _ in range(depth):
-        h = f(rng.normal(scale=np.sqrt(tau / width), size=(runs, width, width)) @ h)
-        measured.append((h**2).mean(axis=(1, 2)))
-    mean, variance = second_moment_fluctuation(f, 1.0, width=width, depth=depth, tau=tau)
-    np.testing.assert_allclose(np.mean(measured, axis=1), mean, atol=5 * np.sqrt(variance.max() / runs))
-    # the standard error of a variance of 1500 skewed values is 4 to 8 %, and order 1 / width of closure error
-    np.testing.assert_allclose(np.var(measured, axis=1), variance, rtol=0.3)
-
-
-def test_self_normalization_keeps_the_fluctuation_stationary_and_relu_does_not():
-    _, selu = second_moment_fluctuation(Selu(), 1.0, width=200, depth=60)
-    _, relu = second_moment_fluctuation(activation("relu"), 1.0, width=200, depth=60, tau=2.0)
-    assert selu[-1] == pytest.approx(selu[29], rel=1e-3)
-    assert relu[-1] > 2 * relu[29]
-    slope, fresh = 0.78265, scatter_of_square(Selu(), np.array(1.0)) / 200
-    assert selu[-1] == pytest.approx(fresh / (1 - slope**2), rel=0.05)  # linearized: wrong by order 1 / width
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: per_unit_path(Selu(), [np.ones((3, 4))], np.zeros(3), np.ones(3)), r"layer 0 has weights \(3, 4\)"),
-        (lambda: per_unit_path(Selu(), [np.ones((3, 3))], np.zeros(3), np.zeros(3)), "pre-activation is 0.0"),
-        (lambda: per_unit_path(Selu(), [np.eye(2)], np.zeros(2), np.ones(2), biases=[]), "0 biases for 1 weights"),
-        (lambda: paper_path([Selu()], 0.0, 1.0, depth=2), "1 activations for 2 layers"),
-        (lambda: second_moment_fluctuation(Selu(), 1.0, width=0, depth=1), "width is 0"),
+        (lambda: per_unit(Selu(), [np.ones((3, 4))], np.zeros(3), np.ones(3)), "size 3 is different from 4"),
+        (lambda: per_unit(Selu(), [np.ones((3, 3))], np.zeros(3), np.zeros(3)), "pre-activation is 0.0"),
+        (lambda: per_unit_path(Selu(), [np.eye(2)], np.zeros(2), np.ones(2), biases=[]), "argument 3 is shorter"),
+        (lambda: paper_path([Selu()], 0.0, 1.0, depth=2), "argument 2 is longer"),
         (lambda: paper_path(Selu(), 0.0, -1.0, depth=1), "nu is -1.0"),
         (lambda: second_moment_path(Selu(), 0.0, depth=1), "nu is 0.0|q is 0.0"),
     ],
 )
-def test_bad_input_is_refused(call, message):
+def test_bad_input_is_refused(call, message) -> None:
     with pytest.raises(ValueError, match=message):
         call()

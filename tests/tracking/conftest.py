@@ -7,12 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 import wandb
-from fake_wandb import FakeWandb
+from tracking.fake_wandb import KEY, FakeWandb
 
 with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):  # its own, of pydantic, at import
     import wandb_workspaces.reports.v2  # noqa: F401
-
-KEY = "5ec2e7" * 6 + "beef"  # forty characters that occur nowhere by chance
 
 
 @pytest.fixture(autouse=True)

@@ -19,10 +19,12 @@ OPERATION = re.compile(r"\b(?:query|mutation)\s+(\w+)")
 HISTORY, SUMMARY, EVENTS = "wandb-history.jsonl", "wandb-summary.json", "wandb-events.jsonl"
 Json = dict[str, Any]
 
+KEY = "5ec2e7" * 6 + "beef"  # forty characters that occur nowhere by chance
+
 
 @dataclass
 class FakeRun:
-    """What the server knows of one run."""
+    """The server's knowledge of one run."""
 
     name: str
     project: str = ""
@@ -72,7 +74,7 @@ class FakeWandb:
         self.die()
 
     def die(self) -> None:
-        """From now on the port is closed, and open connections are dropped."""
+        """Close the port and drop the open connections."""
         if not self.gone.is_set():
             self.gone.set()
             self._server.shutdown()

@@ -1,4 +1,4 @@
-"""What an offline W&B run holds, read by W&B's own terminal program."""
+"""Read the contents of an offline W&B run by W&B's own terminal program."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def read_back(piece: Path) -> Piece:
 
 
 def read_one(folder: Path) -> Piece:
-    """Of the folder's one piece with rows; an online start that failed leaves one without."""
+    """Read the folder's one piece with rows; an online start that failed leaves one without."""
     (found,) = [piece for piece in map(read_back, pieces(folder)) if piece.rows]
     return found

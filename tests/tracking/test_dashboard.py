@@ -14,16 +14,15 @@ from typing import Any
 import pytest
 from analysis.made_runs import write_figure1
 from composed import ROOT
-from fake_wandb import FakeWandb
-from read_back import read_one
+from tracking.fake_wandb import FakeWandb
+from tracking.read_back import read_one
 
 from selfnorm import config
+from selfnorm.afterwards import last_values
 from selfnorm.analysis.results import read_results
-from selfnorm.dashboard.command import publish
-from selfnorm.dashboard.panels import COLUMNS
+from selfnorm.dashboard.publishing import publish, write_specs
 from selfnorm.dashboard.report import make_report
-from selfnorm.dashboard.saving import write_specs
-from selfnorm.dashboard.workspace import make_workspace
+from selfnorm.dashboard.workspace import COLUMNS, make_workspace
 from selfnorm.training.job import run_job
 
 Make = Callable[..., config.Job]
@@ -48,7 +47,7 @@ def found_at(tree: Any, key: str) -> Iterator[Any]:
 
 def test_every_key_of_every_panel_is_a_key_that_a_run_logs(make_job: Make, tmp_path: Path) -> None:
     job = make_job("logger.mode=offline", "training.epochs=12")  # long enough for a fluctuation
-    run_job(job)
+    run_job(job, last_values=last_values)
     run = read_one(job.folder)
     logged = {key.removesuffix("._type") for row in (*run.rows, *run.pictures) for key in row}
     spec = specs(tmp_path / "spec.json")
@@ -136,7 +135,7 @@ def test_a_name_that_wandb_does_not_take_is_refused_in_one_line(option: str, nam
     words = [sys.executable, str(ROOT / "scripts/dashboard.py"), str(RESULTS), option, name, "--dry-run", "spec.json"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert f"argument {option}: {name!r} is no name in W&B: 1 to 128 characters" in done.stderr
+    assert f"argument {option}: {name!r} is not a name that W&B accepts: 1 to 128 characters" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 from composed import ROOT
-from conftest import KEY
-from fake_wandb import FakeWandb
+from tracking.fake_wandb import KEY, FakeWandb
 
 from selfnorm import config
-from selfnorm.dashboard.command import publish
+from selfnorm.dashboard.publishing import publish
 from selfnorm.training.job import run_job
 
 Make = Callable[..., config.Job]
@@ -70,4 +69,4 @@ def test_without_a_key_nothing_is_asked_at_a_terminal(tmp_path: Path) -> None:
         os.close(ours)
         assert job.wait(30) == 0, said.decode()
     assert said.count(b"W&B: no API key") == 1
-    assert b"wandb sync" in said
+    assert b"scripts/upload.py" in said

@@ -14,12 +14,13 @@ from typing import Any
 import pandas as pd
 import pytest
 import wandb
-from read_back import pieces, read_back, read_one
+from tracking.read_back import pieces, read_back, read_one
 
 from selfnorm import config
+from selfnorm.afterwards import last_values
 from selfnorm.tracking import mirror as mirror_module
 from selfnorm.tracking.mirror import Mirror
-from selfnorm.tracking.resuming import make_way
+from selfnorm.tracking.resuming import delete_stale_pieces
 from selfnorm.tracking.values import curve_values, moment_values
 from selfnorm.training import job as job_module
 from selfnorm.training.job import run_job
@@ -50,9 +51,19 @@ def test_moments_become_one_key_a_layer_as_the_mean_over_seeds() -> None:
     assert moment_values(rows) == {"moments_activation_mean/layer_07": 1.5}
 
 
+def test_the_gradients_gain_is_that_of_the_first_layer_over_the_last_by_number() -> None:
+    rows = [
+        {"step": 0, "epoch": 0, "seed": 0, "layer": n, "gradient_second_moment": float(n)} for n in range(120, 0, -1)
+    ]
+    values = moment_values(rows)
+    assert values["gradient_gain"] == 1 / 120
+    assert values["moments_gradient_second_moment/layer_120"] == 120
+    assert "gradient_gain" not in moment_values(rows[:1])
+
+
 def test_wandb_holds_the_numbers_of_the_tidy_files(make_job: Make) -> None:
     job = make_job("model.depth=3", OFFLINE)
-    run_job(job)
+    run_job(job, last_values=last_values)
     rows, pictures, settings, summary, exit_code = read_one(job.folder)
     assert exit_code == 0
     assert len(pictures) == 1
@@ -110,7 +121,7 @@ def test_a_server_that_cannot_be_used_means_one_warning_and_an_offline_run(
         run_job(job)
     (warning,) = [record.getMessage() for record in caplog.records if "W&B" in record.getMessage()]
     assert reason in warning
-    assert "wandb sync" in warning
+    assert "scripts/upload.py" in warning
     assert len(read_one(job.folder).rows) == 3
 
 
@@ -136,8 +147,8 @@ def test_after_a_failure_the_next_run_of_the_process_has_its_own_wandb_run(make_
         (tmp_path / name).mkdir()
         mirrors.append(Mirror(make_job(OFFLINE, f"tag={name}"), tmp_path / name, {}))
         if name == "first":
-            mirrors[0]._go_on_offline("lost")
-            mirrors[0]._go_on_offline("lost again")
+            mirrors[0]._continue_offline("lost")
+            mirrors[0]._continue_offline("lost again")
             assert mirrors[0].run is None
     mirrors[1].log({"step": 0}, [], [])
     mirrors[1].finish({}, exit_code=0)
@@ -172,8 +183,8 @@ def test_a_run_that_breaks_is_left_behind_with_one_warning(
         def log(self, values: Any) -> None:
             raise ConnectionResetError("wandb-core is gone")
 
+    mirror = Mirror(make_job(OFFLINE), tmp_path, {})
     monkeypatch.setattr(mirror_module, "_init", lambda *_: (_ for _ in ()).throw(OSError("no more")))
-    mirror = Mirror(make_job(), tmp_path, {})
     mirror.run, mirror.lost = Broken(), True
     for step in (0, 1):
         mirror.log({"step": step}, [], [])
@@ -195,7 +206,7 @@ def test_pieces_are_found_in_their_own_folder_alone(run_id: str, tmp_path: Path)
     for name in ("run/wandb/offline-run-1-x", "run/wandb/offline-run-1-other", "victim"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "run/wandb/run-1-link").symlink_to(tmp_path / "victim")
-    assert make_way(tmp_path / "run", run_id) == -1
+    assert delete_stale_pieces(tmp_path / "run", run_id) == -1
     assert sorted(path.name for path in tmp_path.glob("run/wandb/*")) == [
         "offline-run-1-other",
         "offline-run-1-x",

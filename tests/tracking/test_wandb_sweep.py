@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 from composed import ROOT, compose_job
-from fake_wandb import FakeWandb
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from tracking.fake_wandb import FakeWandb
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from selfnorm import config
@@ -21,7 +21,7 @@ SWEEP: dict[str, Any] = yaml.safe_load((ROOT / "conf/wandb_sweep/figure1.yaml").
 
 
 def agents_arguments() -> list[list[str]]:
-    """What an agent puts for ${args_no_hyphens}, for each point of the grid."""
+    """The words that an agent puts for ${args_no_hyphens}, for each point of the grid."""
     choices = {name: part.get("values", [part.get("value")]) for name, part in SWEEP["parameters"].items()}
     points = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
     commands = [{"args": {name: {"value": value} for name, value in point.items()}} for point in points]

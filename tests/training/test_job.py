@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pandas as pd
 import pytest
 import pytorch_lightning as pl
-from filelock import FileLock
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from safetensors.torch import load_file
 
 from selfnorm import config
-from selfnorm.review import row as row_module
+from selfnorm.networks.moments import is_recorded
 from selfnorm.review.catalogue import Catalogue
-from selfnorm.review.kept import KEPT
+from selfnorm.runs.layout import MOMENT_COLUMNS
+from selfnorm.tracking import mirror
 from selfnorm.training import job as job_module
-from selfnorm.training.claim import is_claimed
-from selfnorm.training.files import MOMENTS, Table
-from selfnorm.training.job import CheckpointRefused, RunFolderBusy, attempt, run_job
-from selfnorm.training.objective import state
-from selfnorm.training.recording import AllSeedsDiverged, is_recorded, is_validated
+from selfnorm.training.checkpoints import CheckpointRefused
+from selfnorm.training.command import attempt
+from selfnorm.training.job import run_job, shown
+from selfnorm.training.recording import AllSeedsDiverged, is_validated
 
 Make = Callable[..., config.Job]
 
@@ -108,26 +102,11 @@ def test_a_finished_run_is_not_trained_again_unless_asked(make_job: Make, capfd:
     assert (job.folder / "curves.csv").stat().st_mtime_ns > before[job.folder / "curves.csv"]
 
 
-def test_a_job_leaves_the_row_that_a_list_shows_and_makes_it_again_where_it_is_missing(
-    make_job: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_list_shows_the_error_that_a_run_reports(make_job: Make) -> None:
     job = make_job()
     run_job(job)
-    row = (job.folder / KEPT).read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setattr(row_module, "make_row", Mock(side_effect=AssertionError))
-        (listed,) = Catalogue(Path(job.runs_dir)).overview()["runs"]
+    (listed,) = Catalogue(Path(job.runs_dir)).overview()["runs"]
     assert listed["error"] == pytest.approx(summary(job.folder)["train_loss"]["mean"], rel=1e-4)  # five digits
-    (job.folder / KEPT).unlink()  # killed just before it was written
-    run_job(job)
-    assert (job.folder / KEPT).read_bytes() == row
-
-
-def test_a_job_ends_well_without_a_row(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_module, "make_row", Mock(side_effect=AssertionError))
-    job = make_job()
-    assert attempt(job) == 0
-    assert not (job.folder / KEPT).exists()
 
 
 def test_a_finished_folder_holds_tidy_tables(make_job: Make) -> None:
@@ -138,7 +117,7 @@ def test_a_finished_folder_holds_tidy_tables(make_job: Make) -> None:
     assert train.groupby("seed").epoch.apply(list).to_dict() == {2: [0, 1, 2], 4: [0, 1, 2]}
     assert (train.step == train.epoch * 4).all()  # 512 samples are 4 batches of 128
     assert set(curves.split) == {"train", "validation", "test"}
-    assert list(moments.columns) == list(MOMENTS)
+    assert list(moments.columns) == list(MOMENT_COLUMNS)
     assert moments.groupby(["step", "seed"]).layer.apply(list).map(tuple).unique().tolist() == [(1, 2, 3)]
     assert (moments.filter(like="variance") >= 0).all().all()
     found = summary(job.folder)
@@ -187,72 +166,11 @@ def test_a_run_whose_seeds_all_diverge_ends_with_a_message_and_exit_code_3(
     assert "every seed diverged" in capfd.readouterr().err
 
 
-def test_two_processes_do_not_train_the_same_run(make_job: Make) -> None:
-    job = make_job()
-    job.folder.mkdir(parents=True)
-    with FileLock(job.folder / ".lock"), pytest.raises(RunFolderBusy, match="another process is training"):
-        run_job(job)
-
-
 def test_a_folder_with_too_long_a_name_is_a_mistake_in_the_request(
     make_job: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert attempt(make_job(f"runs_dir={'a' * 300}")) == 2
     assert "File name too long" in capsys.readouterr().err
-
-
-def test_a_page_that_looks_at_a_run_does_not_keep_a_job_from_it(make_job: Make) -> None:
-    job = make_job()
-    job.folder.mkdir(parents=True)
-    with (job.folder / ".lock").open("w") as looking:
-        fcntl.flock(looking, fcntl.LOCK_SH)  # as review.folders.is_held
-        threading.Timer(0.3, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
-        assert not is_claimed(job.folder)
-        fcntl.flock(looking, fcntl.LOCK_SH)
-        threading.Timer(0.3, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
-        assert run_job(job)["state"] == "finished"
-
-
-def test_a_folder_in_the_place_of_the_lock_is_refused_in_one_line(
-    make_job: Make, capfd: pytest.CaptureFixture[str]
-) -> None:
-    job = make_job()
-    (job.folder / ".lock").mkdir(parents=True)
-    assert attempt(job) == 2
-    said = capfd.readouterr().err
-    assert said == f"train.py: {job.folder}/.lock is a folder, where the lock of the run belongs: remove it\n"
-    assert not is_claimed(job.folder)
-
-
-@pytest.mark.timeout(60)
-def test_a_pipe_in_the_place_of_the_summary_is_not_waited_for(make_job: Make) -> None:
-    job = make_job()
-    job.folder.mkdir(parents=True)
-    os.mkfifo(job.folder / "summary.json")
-    assert not job.is_finished
-    assert state(job.folder) == "missing"
-    assert attempt(job) == 0
-    assert summary(job.folder)["state"] == "finished"
-
-
-def test_a_folder_is_not_emptied_while_a_part_of_a_killed_job_still_writes_into_it(make_job: Make) -> None:
-    job = make_job("overwrite=true")
-    part = job.folder / ".parts" / "some_seeds"
-    part.mkdir(parents=True)
-    held = threading.Event()
-    seen: list[bool] = []
-
-    def write_on() -> None:
-        with FileLock(part / ".lock"):
-            held.set()
-            time.sleep(1)
-            seen.append(part.exists())
-
-    threading.Thread(target=write_on).start()
-    held.wait()
-    run_job(job)
-    assert seen == [True]
-    assert not part.exists()
 
 
 @pytest.mark.parametrize("damage", [lambda whole: b"garbage", lambda whole: whole[: len(whole) // 2]])
@@ -265,7 +183,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(
         assert attempt(job) == 1
     path = job.folder / "checkpoint.ckpt"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(CheckpointRefused, match="delete it to start this run afresh"):
+    with pytest.raises(CheckpointRefused, match=r"delete checkpoint\.ckpt to start this run afresh"):
         run_job(job)
     assert attempt(job) == 2
 
@@ -332,19 +250,33 @@ def test_recording_is_log_spaced_or_regular() -> None:
     assert [epoch for epoch in range(13) if is_recorded(epoch, 5)] == [0, 5, 10]
 
 
-def test_a_table_cut_back_drops_later_rows_and_half_rows(tmp_path: Path) -> None:
-    table = Table(tmp_path / "t.csv", ("step", "loss"))
-    table.cut_back(0)
-    table.append([{"step": 0, "loss": 1 / 3}, {"step": 8, "loss": float("nan")}, {"step": 16, "loss": 1.0}])
-    with table.path.open("a") as file:
-        file.write("7,0.1")
-    table.cut_back(16)
-    assert table.path.read_text() == f"step,loss\n0,{1 / 3!r}\n8,nan\n"
-
-
 @pytest.mark.parametrize("depth", [1, 3])
 def test_a_single_seed_is_a_run_like_any_other(make_job: Make, depth: int) -> None:
     alone = run_job(make_job("seeds=[5]", f"model.depth={depth}"))
     among = run_job(make_job("seeds=[2,5]", f"model.depth={depth}"))
     assert alone["train_loss"]["n"] == 1
     assert alone["train_loss"]["by_seed"]["5"] == pytest.approx(among["train_loss"]["by_seed"]["5"], rel=1e-5)
+
+
+def test_an_interrupt_before_the_first_step_is_an_interrupt(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mirror, "Mirror", interrupted)
+    job = make_job("logger.mode=offline")
+    with pytest.raises(SystemExit) as ended:
+        run_job(job)
+    assert ended.value.code == 130
+    assert summary(job.folder)["state"] == "interrupted"
+
+
+def test_a_run_for_which_wandb_is_disabled_has_none(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_DISABLED", "true")
+    job = make_job("logger.mode=offline", "model.depth=2")
+    run_job(job)
+    assert not list(job.folder.glob("wandb*"))
+
+
+def test_messages_name_the_folder_that_stays() -> None:
+    run = Path("runs/t/digits/selu/d8-0123abcd")
+    assert shown(run / ".parts/t/digits/selu/d8-89abcdef") == shown(run) == run

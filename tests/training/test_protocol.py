@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from selfnorm import config
-from selfnorm.data.datamodule import epoch_order
 from selfnorm.data.splits import load_splits
 from selfnorm.networks.export import extract_replica, load_run
 from selfnorm.networks.mlp import ReplicaMLP
 from selfnorm.training.job import run_job
+from selfnorm.training.module import epoch_order
 
 
 def by_hand(job: config.Job, seed: int) -> list[float]:

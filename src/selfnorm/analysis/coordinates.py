@@ -1,35 +1,69 @@
-"""What names a run: its coordinates, the network's short name, and which runs differ in one axis only.
+"""The names of a run: its coordinates, the network's short name, and the axes along which runs differ.
 
-In: the resolved configuration of a run, or the table of cells. Out: one row of coordinates; reference cells
-and their controls.
+In: the resolved configuration of a run, or the table of cells. Out: one row of coordinates; reference cells. The
+coordinates are every key of `config.identity` but seeds and tag, so that no difference goes unseen.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
-from selfnorm.config import MAX_DEPTH
-from selfnorm.selu_constants import SELU_ALPHA, SELU_LAMBDA
+from selfnorm.config import MAX_DEPTH, identity
+from selfnorm.config.own_activation import activation_label
+from selfnorm.config.own_data import dataset_label
+from selfnorm.config.selu_constants import SELU_ALPHA, SELU_LAMBDA
+from selfnorm.data.datasets import DATASETS
 
-# An axis is a group of columns which one intervention changes together.
-AXES: dict[str, tuple[str, ...]] = {
-    "activation": ("activation", "fixed_point"),
-    "normalization": ("normalization", "position"),
-    "initialization": ("gain",),
-    "dropout": ("dropout", "dropout_rate", "input_rate"),
-    "batch size": ("batch_size",),
-    "evaluation": ("error_mode", "error_batch_size"),
-    "learning rate": ("lr",),
-    "optimizer": ("optimizer",),
-    "loss": ("loss",),
-    "block": ("block",),
-    "width": ("width",),
-    "epochs": ("epochs",),
-    "training samples": ("train_limit",),
+# Keys of a configuration with a column of a shorter name; every other key is the name of its column.
+COLUMNS = {
+    "dataset.name": "dataset",
+    "dataset.train_limit": "train_limit",
+    "model.depth": "depth",
+    "model.width": "width",
+    "model.block": "block",
+    "model.gain": "gain",
+    "activation.name": "activation",
+    "activation.fixed_point": "fixed_point",
+    "normalization.name": "normalization",
+    "normalization.position": "position",
+    "dropout.name": "dropout",
+    "dropout.rate": "dropout_rate",
+    "dropout.input_rate": "input_rate",
+    "optimizer.name": "optimizer",
+    "optimizer.lr": "lr",
+    "training.batch_size": "batch_size",
+    "training.loss": "loss",
+    "training.error_mode": "error_mode",
+    "training.error_batch_size": "error_batch_size",
+    "training.epochs": "epochs",
 }
-TITLES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "fashion_mnist": "Fashion-MNIST"}
+# An axis is what one intervention changes together: keys, or whole groups of keys; the first that fits counts.
+# A key that is on none of these is an axis of its own.
+AXES = {
+    "activation": ("activation",),
+    "normalization": ("normalization",),
+    "initialization": ("model.gain",),
+    "dropout": ("dropout",),
+    "batch size": ("training.batch_size",),
+    "evaluation": ("training.error_mode", "training.error_batch_size"),
+    "learning rate": ("optimizer.lr",),
+    "optimizer": ("optimizer",),
+    "loss": ("training.loss",),
+    "block": ("model.block",),
+    "width": ("model.width",),
+    "epochs": ("training.epochs",),
+    "training samples": ("dataset.train_limit",),
+    "precision": ("trainer.precision",),
+    "data set": ("dataset",),
+    "depth": ("model.depth",),
+}
+NETWORK_AXES = {"activation", "normalization", "initialization", "block"}  # what a network's name may stand for
+TITLES = {name: dataset.title for name, dataset in DATASETS.items()}
 PAPERS = "(0, 1)"  # SELU's fixed point in the paper
+_SELU_KEYS = {"activation.alpha", "activation.lambda", "activation.learn"}  # told by the name of the fixed point
+_KEYS = {column: key for key, column in COLUMNS.items()}
 _NORMALIZATIONS = {"batch": "BN", "layer": "LN", "weight": "WN"}
 _BLOCKS = {"residual": "ResNet", "highway": "Highway"}
 
@@ -37,81 +71,84 @@ _BLOCKS = {"residual": "ResNet", "highway": "Highway"}
 def coordinates(config: Mapping[str, Any]) -> dict[str, Any]:
     """The coordinates of a run from its resolved configuration, one flat row.
 
-    Raises ValueError naming the key when one is missing that no default can stand for.
+    Raises ValueError naming the key if one is missing that a run cannot do without.
     """
-    normalization = str(_key(config, "normalization.name", "none"))
-    dropout = str(_key(config, "dropout.name", "none"))
-    batch_size = int(_key(config, "training.batch_size"))
+    settings = _settings(config)
+    normalization, dropout = (str(settings.get(f"{group}.name", "none")) for group in ("normalization", "dropout"))
+    batch_size = int(_key(settings, "training.batch_size"))
     # As a number even where it is training's own: a batch-size control that keeps it differs in one axis only
-    asked = _key(config, "training.error_batch_size", None) or batch_size
-    error_batch_size = pd.NA if asked == "all" else int(asked)
-    gain = _key(config, "model.gain", None)
+    asked = settings.get("training.error_batch_size") or batch_size
+    gain = settings.get("model.gain")
     row = {
-        "dataset": str(_key(config, "dataset.name")),
-        "depth": _depth(config),
-        "width": _whole(config, "model.width"),
-        "block": str(_key(config, "model.block", "plain")),
+        "dataset": dataset_label({"name": _key(settings, "dataset.name")} | dict(config["dataset"])),
+        "depth": _depth(settings),
+        "width": _whole(settings, "model.width"),
+        "block": str(settings.get("model.block", "plain")),
         "gain": float("nan") if gain is None else float(gain),
-        "activation": str(_key(config, "activation.name")),
-        "fixed_point": fixed_point_name(config),
+        "activation": activation_label({"name": _key(settings, "activation.name")} | dict(config["activation"])),
+        "fixed_point": fixed_point_name(settings),
         "normalization": normalization,
-        # Only batch normalization has a position; elsewhere the key would split equal cells.
-        "position": str(_key(config, "normalization.position", "after")) if normalization == "batch" else "none",
+        "position": str(settings.get("normalization.position", "none")) if normalization == "batch" else "none",
         "dropout": dropout,
-        "dropout_rate": float(_key(config, "dropout.rate", 0.0)) if dropout != "none" else 0.0,
-        "input_rate": float(_key(config, "dropout.input_rate", 0.0)) if dropout != "none" else 0.0,
-        "optimizer": str(_key(config, "optimizer.name", "sgd")),
-        "lr": float(_key(config, "optimizer.lr")),
+        "dropout_rate": float(settings.get("dropout.rate", 0.0)),
+        "input_rate": float(settings.get("dropout.input_rate", 0.0)),
+        "optimizer": str(settings.get("optimizer.name", "sgd")),
+        "lr": float(_key(settings, "optimizer.lr")),
         "batch_size": batch_size,
-        "loss": str(_key(config, "training.loss", "sum")),
-        "error_mode": str(_key(config, "training.error_mode", "train")),
-        "error_batch_size": error_batch_size,
-        "epochs": int(_key(config, "training.epochs")),
-        "train_limit": _whole(config, "dataset.train_limit"),
-        "scale": str(_key(config, "scale", "unknown")),
-        "tag": str(_key(config, "tag", "untagged")),
+        "loss": str(settings.get("training.loss", "sum")),
+        "error_mode": str(settings.get("training.error_mode", "train")),
+        "error_batch_size": pd.NA if asked == "all" else int(asked),
+        "epochs": int(_key(settings, "training.epochs")),
+        "train_limit": _whole(settings, "dataset.train_limit"),
+        "scale": str(config.get("scale", "unknown")),
+        "tag": str(config.get("tag", "untagged")),
     }
-    return row | {"network": network_name(row)}
+    told = _SELU_KEYS if row["activation"] == "selu" else set()
+    others = {key: value for key, value in settings.items() if key not in COLUMNS and key not in told}
+    return (
+        row
+        | {key: None if value is None else str(value) for key, value in others.items()}
+        | {"network": network_name(row)}
+    )
 
 
-def fixed_point_name(config: Mapping[str, Any]) -> str:
-    """A SELU's constants in words: `(0, 1)`, `learned from (0, 1)`, `alpha 1, lambda 2`; `none` for others."""
-    if _key(config, "activation.name") != "selu":
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted key -> value of all that decides the numbers but seeds and tag."""
+    groups = {group: part for group, part in identity(config).items() if isinstance(part, Mapping)}
+    return {f"{group}.{key}": value for group, part in groups.items() for key, value in part.items()}
+
+
+def fixed_point_name(settings: Mapping[str, Any]) -> str:
+    """A SELU's constants in words: `(0, 1)`, `learned from (0, 1)`, `alpha 1, lambda 2`; `none` for others.
+
+    settings: dotted key -> value.
+    """
+    if settings.get("activation.name") != "selu":
         return "none"
-    target = _key(config, "activation.fixed_point", None)
-    alpha, lambda_ = (_key(config, f"activation.{name}", None) for name in ("alpha", "lambda"))
-    if target is not None:
-        name = "({:g}, {:g})".format(*target)
+    fixed_point, alpha, lambda_ = (settings.get(f"activation.{key}") for key in ("fixed_point", "alpha", "lambda"))
+    if fixed_point is not None:
+        name = "({:g}, {:g})".format(*fixed_point)
     elif (alpha or SELU_ALPHA, lambda_ or SELU_LAMBDA) == (SELU_ALPHA, SELU_LAMBDA):
         name = PAPERS
     else:
         name = f"alpha {alpha:g}, lambda {lambda_:g}"
-    return f"learned from {name}" if _key(config, "activation.learn", False) else name
+    return f"learned from {name}" if settings.get("activation.learn") else name
 
 
-_REQUIRED = object()
+def _key(settings: Mapping[str, Any], key: str) -> Any:
+    if key not in settings:
+        raise ValueError(f"config.yaml has no {key}: write the resolved configuration of the run there")
+    return settings[key]
 
 
-def _key(config: Mapping[str, Any], dotted: str, default: Any = _REQUIRED) -> Any:
-    value: Any = config
-    for part in dotted.split("."):
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-        elif default is _REQUIRED:
-            raise ValueError(f"config.yaml has no {dotted}: write the resolved configuration of the run there")
-        else:
-            return default
-    return value
-
-
-def _whole(config: Mapping[str, Any], dotted: str) -> Any:
-    value = _key(config, dotted, None)
+def _whole(settings: Mapping[str, Any], key: str) -> Any:
+    value = settings.get(key)
     return pd.NA if value is None else int(value)
 
 
-def _depth(config: Mapping[str, Any]) -> int:
+def _depth(settings: Mapping[str, Any]) -> int:
     """Within what a job may ask for: the theory's curves and a report's tables have as many entries."""
-    depth = int(_key(config, "model.depth"))
+    depth = int(_key(settings, "model.depth"))
     if not 1 <= depth <= MAX_DEPTH:
         raise ValueError(
             f"config.yaml has model.depth={depth}, and legal are 1 to {MAX_DEPTH}: put back what was there"
@@ -120,13 +157,12 @@ def _depth(config: Mapping[str, Any]) -> int:
 
 
 def network_name(row: Mapping[str, Any]) -> str:
-    """The paper's short name: SNN, BN, LN, WN, MSRA (ReLU alone), Highway, ResNet; else the parts by name."""
+    """The paper's short name: SNN, BN, LN, WN, MSRA (ReLU alone), Highway, ResNet; else the pieces by name."""
     if row["block"] != "plain":
         return _BLOCKS.get(row["block"], row["block"])
-    activation, normalization = row["activation"], row["normalization"]
-    target = row.get("fixed_point", "none")
-    if activation == "selu" and target != PAPERS:
-        return " + ".join([f"SNN {target}", *([] if normalization == "none" else [normalization])])
+    activation, normalization, fixed_point = row["activation"], row["normalization"], row["fixed_point"]
+    if activation == "selu" and fixed_point != PAPERS:
+        return " + ".join([f"SNN {fixed_point}", *([] if normalization == "none" else [normalization])])
     if normalization == "none":
         return {"selu": "SNN", "relu": "MSRA"}.get(activation, activation.upper())
     short = _NORMALIZATIONS.get(normalization, normalization)
@@ -145,6 +181,16 @@ def paper_order(dataset: str) -> tuple[bool, str]:
     return dataset != "mnist", dataset
 
 
+@cache
+def axis_of(column: str) -> str | None:
+    """The axis of a column of the table of cells; None for one that is no coordinate (cell, tag, seconds, ...)."""
+    key = _KEYS.get(column, column)
+    if "." not in key:
+        return None
+    within = (axis for axis, parts in AXES.items() if any(key == part or key.startswith(f"{part}.") for part in parts))
+    return next(within, key)
+
+
 def reference_cells(cells: pd.DataFrame, network: str) -> pd.DataFrame:
     """Per data set and depth, the cell of `network` that stands at the centre of the sweep: one row each.
 
@@ -153,7 +199,7 @@ def reference_cells(cells: pd.DataFrame, network: str) -> pd.DataFrame:
     """
     chosen = []
     groups = {(str(d), int(str(k))): group for (d, k), group in cells.groupby(["dataset", "depth"])}
-    shared = [c for axis in AXES.values() for c in axis]
+    shared = [column for column in cells if axis_of(column)]
     for key in sorted(groups, key=lambda key: (paper_order(key[0]), key[1])):
         candidates = groups[key][groups[key]["network"] == network]
         if len(candidates):
@@ -164,21 +210,16 @@ def reference_cells(cells: pd.DataFrame, network: str) -> pd.DataFrame:
     return pd.DataFrame(chosen, columns=cells.columns)
 
 
-def controls(cells: pd.DataFrame, reference: pd.Series) -> Iterator[tuple[str, pd.Series]]:
-    """The cells of the same data set and depth that differ in exactly one axis, each with that axis.
-
-    SELUs of other fixed points are no perturbations; `targets` compares them.
-    """
-    here = cells[(cells["dataset"] == reference["dataset"]) & (cells["depth"] == reference["depth"])]
-    for _, cell in here.iterrows():
-        changed = changed_axes(reference, cell)
-        if len(changed) == 1 and (changed != ["activation"] or not same(reference["activation"], cell["activation"])):
-            yield changed[0], cell
+def are_selus(*cells: pd.Series) -> bool:
+    """Tell whether the activation of every cell is a SELU, of whichever fixed point."""
+    return all(cell["activation"] == "selu" for cell in cells)
 
 
 def changed_axes(reference: pd.Series, cell: pd.Series) -> list[str]:
-    """Names of the axes in which two cells differ."""
-    return [a for a, columns in AXES.items() if not all(same(reference[c], cell[c]) for c in columns)]
+    """Names of the axes in which two cells of one table differ."""
+    rows = zip(reference.index, reference, cell[reference.index], strict=True)
+    changed = {axis for column, a, b in rows if (axis := axis_of(str(column))) and not same(a, b)}
+    return [axis for axis in AXES if axis in changed] + sorted(changed - AXES.keys())
 
 
 def same(a: Any, b: Any) -> bool:

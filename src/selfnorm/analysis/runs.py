@@ -1,41 +1,23 @@
-"""Find run folders and load them into tidy tables.
+"""Runs become the tables of a study.
 
-In: a root with runs/<tag>/<dataset>/<network>/d<depth>-<hash>/ folders. Out: Tables. A folder is a run if it
-holds config.yaml and summary.json; what cannot be read is listed with its reason, never left out in silence.
+In: a root of run folders, or runs that were read. Out: Tables; what cannot be read is listed with its reason, never
+left out in silence.
 """
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
-import yaml
 
 from selfnorm.analysis.coordinates import coordinates
-from selfnorm.analysis.growing import check_seeds, read_whole_lines
-from selfnorm.analysis.results import (
-    CURVE_COLUMNS,
-    MOMENT_KEYS,
-    SEED_COLUMNS,
-    Tables,
-    join_coordinates,
-    num_moment_steps,
-    typed_cells,
-)
+from selfnorm.analysis.curves import SeedCurves, curves_of
+from selfnorm.analysis.results import SEED_COLUMNS, Tables, join_coordinates, num_moment_steps, typed_cells
 from selfnorm.commandline import one_line
-from selfnorm.finished import check_reaches_the_end
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Run(NamedTuple):
-    cell: dict[str, Any]
-    seeds: pd.DataFrame
-    curves: pd.DataFrame
-    moments: pd.DataFrame
-    environment: dict[str, Any]
+from selfnorm.runs.finding import find_folders
+from selfnorm.runs.layout import CONFIG, CURVES, MOMENT_COORDINATES
+from selfnorm.runs.reading import Run, read_run
 
 
 def load_runs(root: Path, tags: tuple[str, ...] = (), *, thin: bool = False) -> Tables:
@@ -44,31 +26,73 @@ def load_runs(root: Path, tags: tuple[str, ...] = (), *, thin: bool = False) -> 
     thin: of the moments only the steps that a report commits, for a thousand runs hold millions of rows.
     Raises ValueError when the root does not exist or no run could be read.
     """
-    if not root.is_dir():
-        raise ValueError(f"{root} is not a folder: give the root of the runs, such as runs/")
-    cells: list[tuple[Path, dict[str, Any]]] = []
-    runs: list[_Run] = []
+    found: list[tuple[Run, dict[str, Any]]] = []
     skipped: list[dict[str, str]] = []
     seen_tags: set[str] = set()
-    for folder in _candidates(root):
-        name = folder.relative_to(root).as_posix()
-        if not name.isprintable():  # line breaks, a terminal's escape sequences, what is not UTF-8
-            path = name.encode("unicode_escape").decode()
-            skipped.append({"path": path, "reason": "its name is not plain text: rename it"})
+    for folder in find_folders(root):
+        if not folder.files:
             continue
-        with _skipping(name, skipped):
-            cell = _load_cell(folder, name)
+        with _skipping(folder.name, skipped):
+            run = read_run(folder)
+            cell = cell_of(run)
             seen_tags.add(cell["tag"])
             if not tags or cell["tag"] in tags:
-                cells.append((folder, cell))
-    max_steps = num_moment_steps(pd.DataFrame([cell for _, cell in cells])) if thin and cells else None
-    for folder, cell in cells:
-        with _skipping(cell["cell"], skipped):
-            runs.append(_load_run(folder, cell, max_steps))
+                found.append((run, cell))
+    max_steps = num_moment_steps(pd.DataFrame([cell for _, cell in found])) if thin and found else None
+    whole: list[Run] = []
+    moments: dict[str, pd.DataFrame] = {}
+    for run, _ in found:
+        with _skipping(run.name, skipped):
+            if run.curves is None:
+                raise ValueError(f"{CURVES} has no row yet: wait for the run or run it again")
+            _ = run.forks  # read here, so that a damaged table counts as a run that cannot be read
+            table = run.moments(max_steps)
+            if table is not None:
+                moments[run.name] = table
+            whole.append(run)
     skipped.sort(key=lambda entry: entry["path"])
-    if not runs:
+    if not whole:
         raise ValueError(_nothing_found(root, tags, seen_tags, skipped))
-    return _assemble(runs, skipped)
+    return as_tables(whole, moments, skipped)
+
+
+def as_tables(
+    runs: Sequence[Run], moments: dict[str, pd.DataFrame] | None = None, skipped: Sequence[dict[str, str]] = ()
+) -> Tables:
+    """Runs that have curves as the tables of a study; moments: by the run's name, none if not given."""
+    cells = typed_cells(pd.DataFrame([cell_of(run) for run in runs]))
+    outcomes = [(run.name, seed, *values) for run in runs for seed, values in sorted(run.outcomes.items())]
+    nothing = pd.DataFrame(columns=list(MOMENT_COORDINATES), dtype="int64")
+    forks = {run.name: run.forks for run in runs if run.forks is not None}
+    return Tables(
+        cells=cells,
+        seeds=pd.DataFrame(outcomes, columns=SEED_COLUMNS),
+        curves=join_coordinates(_together({run.name: run.curves for run in runs if run.curves is not None}), cells),
+        moments=join_coordinates(_together(moments or {runs[0].name: nothing}), cells),
+        **({"forks": join_coordinates(_together(forks), cells)} if forks else {}),
+        skipped=list(skipped),
+        provenance={
+            "seconds": round(float(cells["seconds"].sum()), 1),
+            "environment": _distinct(run.environment for run in runs),
+        },
+    )
+
+
+def cell_of(run: Run) -> dict[str, Any]:
+    """A run as a row of Tables.cells. Raises ValueError for a configuration that names no coordinates."""
+    own = {"cell": run.name, "state": run.state, "num_seeds": len(run.outcomes), "seconds": run.seconds}
+    try:
+        return coordinates(run.config) | own
+    except (TypeError, AttributeError, LookupError, ArithmeticError) as error:  # edited by hand
+        raise ValueError(f"{CONFIG} is not as a run writes it ({error}): run it again") from error
+
+
+def seed_curves_of(run: Run) -> SeedCurves:
+    """The training error of one run by seed. Raises ValueError when there is none, or one without a logarithm."""
+    train = run.train
+    if train.empty:
+        raise ValueError(f"{run.name} has no train curve: run it again")
+    return curves_of(train, run.outcomes, run.name, cell_of(run)["network"])
 
 
 @contextmanager
@@ -76,7 +100,7 @@ def _skipping(name: str, skipped: list[dict[str, str]]) -> Iterator[None]:
     """A run that cannot be read is noted with its reason."""
     try:
         yield
-    except (ValueError, OSError, yaml.YAMLError, pd.errors.ParserError) as error:
+    except (ValueError, OSError) as error:
         skipped.append({"path": name, "reason": one_line(error)})
     except (TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:  # edited by hand
         reason = f"its files are not as a run writes them ({one_line(error)}): run it again"
@@ -92,75 +116,12 @@ def _nothing_found(root: Path, tags: tuple[str, ...], seen: set[str], skipped: l
     return f"no run below {root}: train first, for example python train.py +sweep=figure1"
 
 
-def _candidates(root: Path) -> Iterator[Path]:
-    """Folders with config.yaml or summary.json; hidden ones (Hydra's .hydra) and W&B's own in a run are not runs."""
-    folders = {p.parent for name in ("config.yaml", "summary.json") for p in root.rglob(name)}
-    for folder in sorted(folders):
-        of_wandb = folder.name == "files" and folder.parent.parent.name == "wandb"  # of a run that was online
-        if not of_wandb and not any(part.startswith(".") for part in folder.relative_to(root).parts):
-            yield folder
+def _together(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The tables one below the other, with the run's name as the first column, `cell`."""
+    return pd.concat(tables, names=["cell", None]).reset_index("cell").reset_index(drop=True)
 
 
-def _load_cell(folder: Path, name: str) -> dict[str, Any]:
-    for needed in ("config.yaml", "summary.json"):
-        if not (folder / needed).is_file():
-            raise ValueError(f"no {needed}: the run did not get that far, run it again")
-    config = yaml.load((folder / "config.yaml").read_bytes(), Loader=_Loader)
-    summary = json.loads((folder / "summary.json").read_text())
-    if not isinstance(config, dict) or not isinstance(summary, dict) or "state" not in summary:
-        raise ValueError("config.yaml must be a mapping and summary.json one with a state: run it again")
-    seconds = float(summary.get("seconds") or 0.0)
-    seeds = summary.get("seeds", config.get("seeds", []))
-    own = {"cell": name, "state": str(summary["state"]), "num_seeds": len(seeds or []), "seconds": seconds}
-    return coordinates(config) | own
-
-
-def _load_run(folder: Path, cell: dict[str, Any], max_steps: int | None) -> _Run:
-    summary = json.loads((folder / "summary.json").read_text())
-    curves = read_whole_lines(folder / "curves.csv", CURVE_COLUMNS, ["step", "seed", "split"])
-    check_reaches_the_end(folder / "curves.csv", summary)
-    asked = list(map(int, summary.get("seeds", [])))
-    check_seeds(curves, "curves.csv", asked)
-    moments_path = folder / "moments.csv"
-    moments = (
-        read_whole_lines(moments_path, MOMENT_KEYS, ["step", "seed", "layer"], max_steps)
-        if moments_path.is_file()
-        else pd.DataFrame(columns=MOMENT_KEYS, dtype="int64")
-    )
-    if not moments.empty:
-        check_reaches_the_end(moments_path, summary)
-        check_seeds(moments, "moments.csv", asked)
-    diverged, accuracy = (summary.get(key) or {} for key in ("diverged", "test_accuracy"))
-    accuracy = accuracy.get("by_seed", accuracy)
-    seeds = sorted(set(asked) | set(curves["seed"].unique().tolist()))
-    rows = [(cell["cell"], s, diverged.get(str(s)), accuracy.get(str(s))) for s in seeds]
-    table = pd.DataFrame(rows, columns=SEED_COLUMNS).astype({"diverged_step": "float64", "test_accuracy": "float64"})
-    path = folder / "environment.json"
-    environment = json.loads(path.read_text()) if path.is_file() else {}
-    return _Run(cell, table, _keyed(curves, cell), _keyed(moments, cell), environment)
-
-
-def _keyed(table: pd.DataFrame, cell: dict[str, Any]) -> pd.DataFrame:
-    table.insert(0, "cell", cell["cell"])
-    return table
-
-
-def _assemble(runs: list[_Run], skipped: list[dict[str, str]]) -> Tables:
-    cells = typed_cells(pd.DataFrame([run.cell for run in runs]))
-    return Tables(
-        cells=cells,
-        seeds=pd.concat([run.seeds for run in runs], ignore_index=True),
-        curves=join_coordinates(pd.concat([run.curves for run in runs], ignore_index=True), cells),
-        moments=join_coordinates(pd.concat([run.moments for run in runs], ignore_index=True), cells),
-        skipped=skipped,
-        provenance={
-            "seconds": round(float(cells["seconds"].sum()), 1),
-            "environment": _distinct([run.environment for run in runs]),
-        },
-    )
-
-
-def _distinct(environments: list[dict[str, Any]]) -> dict[str, list[str]]:
+def _distinct(environments: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
     """For each entry of the environments (nested keys joined by dots) the different values over the runs."""
     values: dict[str, set[str]] = {}
     for environment in environments:

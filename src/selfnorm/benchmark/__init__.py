@@ -1,4 +1,1 @@
-"""The job's speed beside what a user would write instead, and beside the limit of the machine.
-
-And runs that were never trained, to time what reads many of them.
-"""
+"""The job's speed beside what a user would write instead, and beside the limit of the machine."""

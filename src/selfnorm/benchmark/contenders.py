@@ -1,6 +1,6 @@
 """Ways to do the same work: plain PyTorch, Lightning as usual, this pipeline, and the matrix products alone.
 
-In: a job and its data. Out: for each way a function that works and returns seconds per seed and step.
+In: a job and its data. Out: for each way a function that trains and returns seconds per seed and step.
 
 Legend: R replica, B batch, F features.
 """
@@ -25,8 +25,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from selfnorm import config
 from selfnorm.data.splits import Splits
+from selfnorm.networks.layers import Phase
 from selfnorm.networks.mlp import ReplicaMLP
-from selfnorm.networks.phase import Phase
 from selfnorm.training.module import cross_entropy
 
 Work = Callable[[int], float]  # number of steps -> seconds per seed and step
@@ -38,44 +38,48 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+def timed(step: Callable[[int], None], device: torch.device, *, num_seeds: int = 1) -> Work:
+    """Make the work that does step 0, step 1 and so on by the clock; num_seeds: trained by one step together."""
+
+    def work(steps: int) -> float:
+        synchronize(device)
+        start = time.perf_counter()
+        for index in range(steps):
+            step(index)
+        synchronize(device)
+        return (time.perf_counter() - start) / steps / num_seeds
+
+    return work
 
 
-def plain_network(job: config.Job, splits: Splits) -> nn.Sequential:
-    """One seed's network as a tutorial would write it."""
-    width = job.model.width or splits.num_features
-    sizes = [splits.num_features, *[width] * job.model.depth]
+def plain_network(job: config.Job) -> nn.Sequential:
+    """Build one seed's network as a tutorial would write it."""
     layers: list[nn.Module] = []
-    for num_in, num_out in pairwise(sizes):
+    *hidden, (width, num_classes) = pairwise(job.sizes)
+    for num_in, num_out in hidden:
         linear = nn.Linear(num_in, num_out)
         nn.init.normal_(linear.weight, std=num_in**-0.5)
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.SELU()]
-    return nn.Sequential(*layers, nn.Linear(width, splits.num_classes))
+    return nn.Sequential(*layers, nn.Linear(width, num_classes))
 
 
 def plain_pytorch(job: config.Job, splits: Splits, device: torch.device, precision: str) -> Work:
-    """One seed after the other: its steps alone, without any measurement of the error."""
-    network = plain_network(job, splits).to(device)
+    """Train one seed after the other: the steps alone, without any measurement of the error."""
+    network = plain_network(job).to(device)
     optimizer = torch.optim.SGD(network.parameters(), lr=job.optimizer.lr)
     x_NF, y_N = splits.train.x_NF.to(device), splits.train.y_N.to(device)
+    order_N = torch.randperm(len(y_N), device=device)
 
-    def work(steps: int) -> float:
-        order_N = torch.randperm(len(y_N), device=device)
-        synchronize(device)
-        start = time.perf_counter()
-        for step in range(steps):
-            index_B = order_N[step * BATCH % (len(y_N) - BATCH) :][:BATCH]
-            optimizer.zero_grad()
-            with autocast(device, precision):
-                loss = F.cross_entropy(network(x_NF[index_B]), y_N[index_B], reduction="sum")
-            loss.backward()
-            optimizer.step()
-        synchronize(device)
-        return (time.perf_counter() - start) / steps
+    def step(index: int) -> None:
+        batch_B = order_N[index * BATCH % (len(y_N) - BATCH) :][:BATCH]
+        optimizer.zero_grad()
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            loss = F.cross_entropy(network(x_NF[batch_B]), y_N[batch_B], reduction="sum")
+        loss.backward()
+        optimizer.step()
 
-    return work
+    return timed(step, device)
 
 
 class UsualModule(pl.LightningModule):
@@ -106,7 +110,7 @@ class UsualModule(pl.LightningModule):
 
 
 class _Clock(pl.Callback):
-    """Seconds between the first and the last training batch's end, and how many batches lie between."""
+    """Measure the seconds between the end of the first and of the last training batch, and count the batches."""
 
     start = seconds = 0.0
     batches = 0
@@ -120,7 +124,7 @@ class _Clock(pl.Callback):
 
 
 def lightning_as_usual(job: config.Job, splits: Splits, device: torch.device, folder: Path) -> Work:
-    """One seed after the other: DataLoader, `self.log` every step, WandbLogger, forward hooks, progress bar."""
+    """Train one seed after the other: DataLoader, `self.log` each step, WandbLogger, forward hooks, progress bar."""
     from pytorch_lightning.loggers import WandbLogger
 
     loader = DataLoader(
@@ -135,7 +139,7 @@ def lightning_as_usual(job: config.Job, splits: Splits, device: torch.device, fo
                 accelerator=device.type, devices=1, max_steps=steps + 1, max_epochs=-1, logger=logger,
                 callbacks=[clock], default_root_dir=folder, enable_model_summary=False,
             )  # fmt: skip
-            trainer.fit(UsualModule(plain_network(job, splits), job.optimizer.lr), loader)
+            trainer.fit(UsualModule(plain_network(job), job.optimizer.lr), loader)
             logger.experiment.finish()
         return clock.seconds / clock.batches
 
@@ -143,62 +147,50 @@ def lightning_as_usual(job: config.Job, splits: Splits, device: torch.device, fo
 
 
 def replica_steps(job: config.Job, splits: Splits, device: torch.device) -> Work:
-    """This pipeline's networks in a bare loop: all seeds at once, no Lightning, nothing recorded."""
+    """Train this pipeline's networks in a bare loop: all seeds at once, no Lightning, no recording."""
     network = ReplicaMLP(job, splits.num_features, splits.num_classes).to(device)
     optimizer = torch.optim.SGD(network.parameters(), lr=job.optimizer.lr, fused=True)
     x_NF, y_N = splits.train.x_NF.to(device), splits.train.y_N.to(device)
-    num_seeds = len(job.seeds)
+    order_RN = torch.stack([torch.randperm(len(y_N), device=device) for _ in job.seeds])
 
-    def work(steps: int) -> float:
-        order_RN = torch.stack([torch.randperm(len(y_N), device=device) for _ in job.seeds])
-        synchronize(device)
-        start = time.perf_counter()
-        for step in range(steps):
-            index_RB = order_RN[:, step * BATCH % (len(y_N) - BATCH) :][:, :BATCH]
-            optimizer.zero_grad()
-            with autocast(device, job.trainer.precision):
-                logits_RBC = network(x_NF[index_RB], Phase(group=BATCH, learning=True))
-            cross_entropy(logits_RBC, y_N[index_RB]).sum().backward()
-            optimizer.step()
-        synchronize(device)
-        return (time.perf_counter() - start) / steps / num_seeds
+    def step(index: int) -> None:
+        batch_RB = order_RN[:, index * BATCH % (len(y_N) - BATCH) :][:, :BATCH]
+        optimizer.zero_grad()
+        with torch.autocast(device.type, torch.bfloat16, enabled=job.trainer.precision == "bf16"):
+            logits_RBC = network(x_NF[batch_RB], Phase(group=BATCH, learning=True))
+        cross_entropy(logits_RBC, y_N[batch_RB]).sum().backward()
+        optimizer.step()
 
-    return work
+    return timed(step, device, num_seeds=len(job.seeds))
 
 
 def products_alone(job: config.Job, splits: Splits, device: torch.device) -> Work:
     """The limit: forward, weight-gradient and input-gradient products of every layer, in the job's precision."""
     dtype = torch.bfloat16 if job.trainer.precision == "bf16" else torch.float32
-    width, num_seeds = job.model.width or splits.num_features, len(job.seeds)
-    sizes = [splits.num_features, *[width] * job.model.depth, splits.num_classes]
+    num_seeds = len(job.seeds)
 
     def filled(*shape: int) -> Tensor:
         return torch.randn(num_seeds, *shape, device=device).to(dtype)
 
-    layers = [(filled(BATCH, i), filled(i, o), filled(BATCH, o)) for i, o in pairwise(sizes)]
+    layers = [(filled(BATCH, i), filled(i, o), filled(BATCH, o)) for i, o in pairwise(job.sizes)]
 
-    def work(steps: int) -> float:
-        synchronize(device)
-        start = time.perf_counter()
-        for _ in range(steps):
-            for index, (x_RBI, w_RIO, g_RBO) in enumerate(layers):
-                torch.bmm(x_RBI, w_RIO)
-                torch.bmm(x_RBI.transpose(1, 2), g_RBO)
-                if index:  # nothing needs the gradient of the inputs
-                    torch.bmm(g_RBO, w_RIO.transpose(1, 2))
-        synchronize(device)
-        return (time.perf_counter() - start) / steps / num_seeds
+    def step(_: int) -> None:
+        for layer, (x_RBI, w_RIO, g_RBO) in enumerate(layers):
+            torch.bmm(x_RBI, w_RIO)
+            torch.bmm(x_RBI.transpose(1, 2), g_RBO)
+            if layer:  # no product needs the gradient of the inputs
+                torch.bmm(g_RBO, w_RIO.transpose(1, 2))
 
-    return work
+    return timed(step, device, num_seeds=num_seeds)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the banners and bars that a terminal would see; the bars are drawn all the same."""
+    """Hide banners and progress bars, which are drawn all the same."""
     for name in ("pytorch_lightning", "lightning_fabric", "wandb"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with (
-        Path(os.devnull).open("w") as nowhere,
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
         redirect_stderr(nowhere),
         redirect_stdout(nowhere),
         warnings.catch_warnings(),

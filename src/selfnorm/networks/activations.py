@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from selfnorm import config
-from selfnorm.selu_constants import SELU_ALPHA, SELU_LAMBDA
+from selfnorm.config.selu_constants import SELU_ALPHA, SELU_LAMBDA
 
 
 class Selu(nn.Module):
@@ -39,31 +40,26 @@ class LearnedSelu(nn.Module):
         return lambda_R11 * torch.lerp(z_RBF.relu(), nn.functional.elu(z_RBF), alpha_R11.to(z_RBF.dtype))
 
 
-_WITHOUT_PARAMETERS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-}
+_TORCH = {name.lower(): module for name, module in vars(nn).items()}  # torch's own, such as leakyrelu
 
 
-def make_activation(part: config.Activation, num_replicas: int) -> nn.Module:
-    """The activation function that a configuration names; element by element, so replicas share what is not learned."""
-    match part:
-        case config.Selu(learn=True):
-            return LearnedSelu(num_replicas, part.alpha, part.lambda_)
-        case config.Selu():
-            return Selu(part.alpha, part.lambda_)
-        case config.LeakyRelu():
-            return nn.LeakyReLU(part.slope)
-        case config.Elu():
-            return nn.ELU(part.alpha)
-        case _:
-            return _WITHOUT_PARAMETERS[part.name]()
+def make_activation(part: config.Activation, num_replicas: int, table: Mapping[str, Any] | None = None) -> nn.Module:
+    """The activation function that a configuration names; element by element, so replicas share what is not learned.
+
+    table: of a user's own function, where a run folder names it, so that it is not imported.
+    """
+    if isinstance(part, config.Custom):
+        from selfnorm.networks.own_activation import load, rebuild  # brings the theory along
+
+        return load(part) if table is None else rebuild(part, table)
+    if isinstance(part, config.Selu):
+        return LearnedSelu(num_replicas, part.alpha, part.lambda_) if part.learn else Selu(part.alpha, part.lambda_)
+    constants = part.model_dump(exclude={"name"}).values()  # in the order of torch's arguments
+    module: nn.Module = _TORCH[part.name.replace("_", "")](*constants)
+    return module
 
 
-def initialization_gain(part: config.Activation) -> float:
+def initialization_gain(part: config.Activation, table: Mapping[str, Any] | None = None) -> float:
     """gain = n Var[w], such that E[z^2] = 1 is kept from layer to layer: 1 / E[f(z)^2] for z ~ N(0, 1).
 
     This is 2 for ReLU (He et al. 2015) and 2 / (1 + slope^2) for leaky ReLU; SELU is made for 1.
@@ -74,4 +70,4 @@ def initialization_gain(part: config.Activation) -> float:
     # Trapezoids are spectrally accurate for a Gaussian tail; the kink at 0 is a node, so the error is O(step^2).
     z = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
     density = torch.exp(-z.square() / 2) / (2 * torch.pi) ** 0.5
-    return 1 / torch.trapezoid(make_activation(part, 1)(z).square() * density, z).item()
+    return 1 / torch.trapezoid(make_activation(part, 1, table)(z).square() * density, z).item()

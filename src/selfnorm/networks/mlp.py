@@ -5,26 +5,23 @@ Legend: R replica, B batch, F features, C classes. `z` is what enters an activat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from selfnorm import config
 from selfnorm.networks.activations import LearnedSelu, initialization_gain, make_activation
-from selfnorm.networks.dropout import make_dropout
-from selfnorm.networks.layers import ReplicaLinear, WeightNormLinear
-from selfnorm.networks.normalization import make_normalization
-from selfnorm.networks.phase import Phase
+from selfnorm.networks.layers import Gain, Phase, ReplicaLinear, WeightNormLinear, make_dropout, make_normalization
 from selfnorm.networks.randomness import Purpose, generator
 
 GATE_BIAS = -2.0  # Srivastava et al. (2015): negative, so that a highway layer starts close to the identity
 
 
 class LayerTrace(NamedTuple):
-    """What one hidden layer computed: z_RBF entered its activation function, a_RBF left it."""
+    """The values in one hidden layer: z_RBF entered its activation function, a_RBF left it."""
 
     z_RBF: Tensor
     a_RBF: Tensor
@@ -34,18 +31,24 @@ class HiddenLayer(nn.Module):
     """linear -> [normalization] -> f -> [normalization] -> dropout, with an optional highway gate."""
 
     def __init__(
-        self, job: config.Job, num_in: int, num_out: int, *, sources: Sequence[torch.Generator], gated: bool
+        self,
+        job: config.Job,
+        num_in: int,
+        num_out: int,
+        *,
+        sources: Sequence[torch.Generator],
+        gated: bool,
+        table: Mapping[str, Any] | None,
     ) -> None:
         super().__init__()
         linear = WeightNormLinear if job.normalization.name == "weight" else ReplicaLinear
-        gain = job.model.gain if job.model.gain is not None else initialization_gain(job.activation)
-        self.linear = linear(num_in, num_out, gain=gain, sources=sources)
+        self.linear = linear(num_in, num_out, gain=_gain(job, table), sources=sources)
         self.gate = linear(num_in, num_out, gain=1.0, sources=sources) if gated else None
         if self.gate is not None:
             nn.init.constant_(self.gate.bias_R1O, GATE_BIAS)
         self.normalization = make_normalization(job.normalization, len(sources), num_out)
         self.normalize_after = isinstance(job.normalization, config.Batch) and job.normalization.position == "after"
-        self.activation = make_activation(job.activation, len(sources))
+        self.activation = make_activation(job.activation, len(sources), table)
         self.dropout = make_dropout(job.dropout, job.activation)
 
     def forward(self, x_RBF: Tensor, phase: Phase, skip_RBF: Tensor | None = None) -> tuple[Tensor, LayerTrace]:
@@ -64,42 +67,53 @@ class HiddenLayer(nn.Module):
         return self.dropout(out_RBF, phase), LayerTrace(z_RBF, a_RBF)
 
 
+def _gain(job: config.Job, table: Mapping[str, Any] | None) -> Gain:
+    if job.model.initialization == "torch":
+        return "torch"
+    return job.model.gain if job.model.gain is not None else initialization_gain(job.activation, table)
+
+
 class ReplicaMLP(nn.Module):
-    """R networks of `depth` hidden layers and a linear output, one per seed, that never meet.
+    """R networks of `depth` hidden layers and a linear output, one per seed, independent of one another.
 
     plain: one layer after the other. residual: the first layer, then pairs of layers, the pair's input added before
-    the second activation function (He et al. 2016); an odd layer out is plain. highway: the first layer is plain, each
-    later one is out = t h(x) + (1 - t) x with a learned gate t (Srivastava et al. 2015).
+    the second activation function (He et al. 2016); a layer that is left over is plain. highway: the first layer is
+    plain, each later one is out = t h(x) + (1 - t) x with a learned gate t (Srivastava et al. 2015).
     """
 
-    def __init__(self, job: config.Job, num_features: int, num_classes: int) -> None:
+    def __init__(
+        self, job: config.Job, num_features: int, num_classes: int, table: Mapping[str, Any] | None = None
+    ) -> None:
+        """table: see `make_activation`."""
         super().__init__()
         sources = [generator(seed, Purpose.INITIALIZATION) for seed in job.seeds]
-        width = job.model.width or num_features
-        sizes = [num_features, *[width] * job.model.depth]
+        sizes = [num_features, *job.model.layer_widths(num_features)]
         self.input_dropout = make_dropout(job.dropout, job.activation, inputs=True)
         self.hidden = nn.ModuleList(
-            HiddenLayer(job, num_in, num_out, sources=sources, gated=job.model.block == "highway" and layer > 0)
+            HiddenLayer(
+                job, num_in, num_out, sources=sources, gated=job.model.block == "highway" and layer > 0, table=table
+            )
             for layer, (num_in, num_out) in enumerate(pairwise(sizes))
         )
-        self.output = ReplicaLinear(width, num_classes, gain=None, sources=sources)
+        output = 1.0 if job.model.output == "lecun" else job.model.output
+        self.output = ReplicaLinear(sizes[-1], num_classes, gain=output, sources=sources)
         # 0 is the first layer; pairs are (1, 2), (3, 4), ...; the second of a pair receives the first one's input
         self.receives_skip = [job.model.block == "residual" and i > 0 and i % 2 == 0 for i in range(job.model.depth)]
 
     @property
-    def activations(self) -> list[nn.Module]:
-        """The activation function of every hidden layer."""
-        return [layer.activation for layer in self.hidden if isinstance(layer, HiddenLayer)]
+    def layers(self) -> list[HiddenLayer]:
+        """The hidden layers; `hidden` holds the same as modules."""
+        return [layer for layer in self.hidden if isinstance(layer, HiddenLayer)]
 
     @property
     def learned_constants(self) -> dict[str, Tensor]:
         """alpha and lambda of every hidden layer, (R, L), where they are trained; else empty."""
-        learned = [activation for activation in self.activations if isinstance(activation, LearnedSelu)]
+        learned = [layer.activation for layer in self.layers if isinstance(layer.activation, LearnedSelu)]
         if not learned:
             return {}
         return {
-            "alpha": torch.stack([f.alpha_R.detach() for f in learned], dim=1),
-            "lambda": torch.stack([f.lambda_R.detach() for f in learned], dim=1),
+            "alpha": torch.stack([selu.alpha_R.detach() for selu in learned], dim=1),
+            "lambda": torch.stack([selu.lambda_R.detach() for selu in learned], dim=1),
         }
 
     def forward(self, x_RBF: Tensor, phase: Phase, trace: list[LayerTrace] | None = None) -> Tensor:

@@ -15,13 +15,18 @@ from torch import Tensor
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is for; streams of different purposes are independent."""
+    """The purpose of a stream of random numbers; streams of different purposes are independent."""
 
     INITIALIZATION = 0
     ORDER = 1
     TRAINING_DROPOUT = 2
     ERROR_DROPOUT = 3
     PROBE_DROPOUT = 4
+    FORK_ORDER = 5
+    FORK_DROPOUT = 6
+    FORK_DONORS = 7
+    FORK_GROUPS = 8
+    FORK_ERROR_DROPOUT = 9
 
 
 def generator(seed: int, purpose: Purpose, *counters: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -32,11 +37,11 @@ def generator(seed: int, purpose: Purpose, *counters: int, device: torch.device 
 
 @dataclass
 class Masks:
-    """Dropout masks of one forward pass, each replica's drawn from its own stream.
+    """Dropout masks of one forward pass; each replica draws from its own stream.
 
     A process that holds `part` of `parts` equal slices of the batch draws the whole batch's mask and keeps its slice,
     so the masks do not depend on the number of processes. They do depend on the kind of device: a GPU draws its own
-    (numbers from the host would cost more than the network).
+    (numbers from the host would cost more than the network). `forks` gives every replica one more counter.
     """
 
     seeds: Sequence[int]
@@ -44,14 +49,32 @@ class Masks:
     counters: tuple[int, ...]
     part: int = 0
     parts: int = 1
+    forks: Sequence[int] = ()
     _generators: list[torch.Generator] = field(default_factory=list)
 
     def keep(self, like_RBF: Tensor, rate: float) -> Tensor:
         """A boolean mask of `like_RBF`'s shape, True with probability 1 - rate."""
         if not self._generators:
-            self._generators = [generator(s, self.purpose, *self.counters, device=like_RBF.device) for s in self.seeds]
+            counters = [(*self.counters, fork) for fork in self.forks] or [self.counters] * len(self.seeds)
+            self._generators = [
+                generator(seed, self.purpose, *own, device=like_RBF.device)
+                for seed, own in zip(self.seeds, counters, strict=True)
+            ]
         _, batch, features = like_RBF.shape
         mask_RBF = torch.empty(len(self.seeds), batch * self.parts, features, device=like_RBF.device)
         for mask_BF, source in zip(mask_RBF, self._generators, strict=True):
             mask_BF.uniform_(generator=source)
         return mask_RBF[:, self.part * batch : (self.part + 1) * batch] >= rate
+
+
+@dataclass
+class PairedMasks:
+    """Masks of a batch whose second half gives the statistics that its first half is normalized with."""
+
+    first: Masks
+    second: Masks
+
+    def keep(self, like_RBF: Tensor, rate: float) -> Tensor:
+        """Return what `Masks.keep` does, each half from its own streams."""
+        halves = zip((self.first, self.second), like_RBF.chunk(2, dim=1), strict=True)
+        return torch.cat([masks.keep(half_RBF, rate) for masks, half_RBF in halves], dim=1)

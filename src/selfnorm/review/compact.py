@@ -1,16 +1,15 @@
 """Numbers for JSON: few digits, and None where there is no finite number (JSON has no NaN)."""
 
-import math
+import json
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 DIGITS = 5  # significant ones: more than the eye reads off a chart
 
 
 def numbers(values: Any, digits: int = DIGITS) -> Any:
-    """An array as nested lists, of as many dimensions."""
+    """Round an array to significant digits and return it as nested lists, or a number as a number."""
     array = np.asarray(values, dtype=float)
     finite = np.isfinite(array)
     size = np.abs(np.where(finite & (array != 0), array, 1.0))
@@ -19,22 +18,15 @@ def numbers(values: Any, digits: int = DIGITS) -> Any:
     return np.where(finite, rounded, np.array(None)).tolist()
 
 
-def number(value: Any, digits: int = DIGITS) -> float | None:
-    """One number."""
-    value = float(value)
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+def spread_evenly(length: int, most: int) -> np.ndarray:
+    """Return at most `most` of the indices of `length` entries, evenly spread, with the first and the last."""
+    return np.unique(np.linspace(0, length - 1, most).round().astype(int))
 
 
 def plain(value: Any) -> Any:
-    """Any value of a configuration, table or summary as what JSON can hold, all digits kept."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [plain(item) for item in value]
-    if value is None or isinstance(value, bool | str | int):
-        return value
-    if isinstance(value, np.bool_ | np.integer):
-        return value.item()
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return None if value is pd.NA else str(value)
+    """Turn a value of a configuration, table or summary into what JSON can hold, with all its digits."""
+    return json.loads(json.dumps(value, default=_plain_object, skipkeys=True), parse_constant=lambda _: None)
+
+
+def _plain_object(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)

@@ -9,58 +9,52 @@ import numpy as np
 
 from selfnorm.analysis.comparison import ENDED, describe_curves
 from selfnorm.analysis.coordinates import dataset_title
-from selfnorm.review.compact import number, plain
-from selfnorm.review.folders import Folder
-from selfnorm.review.reading import Reading, read_run
+from selfnorm.analysis.runs import cell_of, seed_curves_of
+from selfnorm.review.compact import numbers, plain
+from selfnorm.runs.finding import Folder
+from selfnorm.runs.layout import CONFIG, CURVES
+from selfnorm.runs.reading import Run, read_run
 
 Row = dict[str, Any]
 _SHOWN = ("dataset", "network", "depth", "tag", "scale", "activation", "normalization")
 
 
 def make_row(folder: Folder) -> Row:
-    """The row of one run, with the state that it wrote.
+    """Return the row of one run, with the state that it wrote.
 
     Raises ValueError for a run that cannot be shown, OSError for a file that cannot be opened.
     """
-    run = read_run(folder)
-    row: Row = {key: plain(run.cell[key]) for key in _SHOWN}
-    row["dataset_title"] = dataset_title(row["dataset"])
-    row |= {"state": run.cell["state"], "reason": str(run.summary.get("reason", "")), "files": folder.files}
-    row |= {"n": int(run.cell["num_seeds"]), "diverged": len(run.lost)}
-    row |= {
-        "seconds": number(run.cell["seconds"] or _since_start(folder)),
-        "changed": max(changed for _, changed, _ in folder.stamp) // 10**9,
-    }
-    return row | _last_error(run) | describe(run)
+    run, changed = read_run(folder), {name: time for name, time, _ in folder.stamp}
+    cell = cell_of(run)
+    row: Row = {key: plain(cell[key]) for key in _SHOWN} | {"dataset_title": dataset_title(str(cell["dataset"]))}
+    row |= {"state": run.state, "reason": str(run.summary.get("reason", "")), "files": folder.files}
+    row |= {"n": len(run.outcomes), "diverged": len(run.diverged), "changed": max(changed.values()) // 10**9}
+    # A run without an end shows the time from the first file that a job writes to its last record
+    row["seconds"] = numbers(run.seconds or max(0.0, (changed.get(CURVES, 0) - changed[CONFIG]) / 1e9))
+    return row | _last_error(run) | _statistics(run)
 
 
-def _since_start(folder: Folder) -> float:
-    """Seconds from config.yaml, which a job writes first, to its last record: all that a run without an end can say."""
-    changed = {name: time for name, time, _ in folder.stamp}
-    return max(0.0, (changed.get("curves.csv", 0) - changed["config.yaml"]) / 1e9)
-
-
-def _last_error(run: Reading) -> Row:
-    """The training error at the last step that every seed has reached: mean and standard deviation over seeds."""
-    nothing: Row = {"step": None, "error": None, "error_sd": None, "error_n": 0}
+def _last_error(run: Run) -> Row:
+    """Return mean and sd over seeds of the training error at the last step that every seed has reached."""
     step_N, seed_N, loss_N = (run.train[key].to_numpy() for key in ("step", "seed", "loss"))
     steps_T, at_step = np.unique(step_N, return_inverse=True)
     whole_T = steps_T[np.bincount(at_step, minlength=len(steps_T)) == len(np.unique(seed_N))]
     if not len(whole_T):
-        return nothing
-    last_N = (step_N == whole_T[-1]) & ~np.isin(seed_N, list(run.lost))
-    losses = loss_N[last_N & np.isfinite(loss_N)]
-    mean = number(losses.mean()) if len(losses) else None
-    sd = number(losses.std(ddof=1)) if len(losses) > 1 else None
-    return {"step": int(whole_T[-1]), "error": mean, "error_sd": sd, "error_n": len(losses)}
+        return {"step": None, "error": None, "error_sd": None, "error_n": 0}
+    losses = loss_N[(step_N == whole_T[-1]) & ~np.isin(seed_N, list(run.diverged)) & np.isfinite(loss_N)]
+    return {
+        "step": int(whole_T[-1]),
+        "error": numbers(losses.mean()) if len(losses) else None,
+        "error_sd": numbers(losses.std(ddof=1)) if len(losses) > 1 else None,
+        "error_n": len(losses),
+    }
 
 
-def describe(run: Reading) -> Row:
-    """Fluctuation, final and test error with intervals over seeds, as analysis gives them; a note where it cannot."""
-    if run.curves is None or run.cell["state"] not in ENDED:
+def _statistics(run: Run) -> Row:
+    """Return fluctuation, final and test error with intervals over seeds, or a note on why there are none."""
+    if run.curves is None or run.state not in ENDED:
         return {"note": "no statistics before the run has ended"}
     try:
-        values = describe_curves(run.seed_curves())
+        return dict(plain(describe_curves(seed_curves_of(run))))
     except ValueError:
         return {"note": "no training curve that statistics could use"}
-    return {key: plain(value) for key, value in values.items()}

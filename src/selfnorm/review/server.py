@@ -1,27 +1,27 @@
 """Serve the page on this machine: its own files, the documents, and the whitelisted files of run folders.
 
-In: a root of runs. Out: a starlette application. Nothing is written but rows (see kept), nothing outside run folders
-is read, and only this machine's own page may ask: another site's is kept out by the Host header and by the answers'.
+In: a root of runs. Out: a starlette application. It writes nothing but rows (see catalogue), reads nothing outside
+run folders, and answers this machine's own page alone: the Host header and the headers of its answers keep other sites
+out.
 """
 
 import ipaddress
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from selfnorm.review.catalogue import Catalogue
-from selfnorm.review.documents import Documents, to_json
-from selfnorm.review.folders import FILES, read_no_link
-from selfnorm.review.page import page_file, page_html
+from selfnorm.review.catalogue import Catalogue, UnknownName, to_json
+from selfnorm.review.page import MEDIA_TYPES, page_html, page_text
+from selfnorm.runs.files import read_file
+from selfnorm.runs.layout import SHOWN
 
 # plotly writes style elements; data and blob images are its "download as PNG"
 POLICY = (
@@ -39,36 +39,36 @@ HEADERS = {
 
 
 def make_app(root: Path) -> Starlette:
-    """The application; the root is scanned at the first request."""
-    documents = Documents(Catalogue(root))
+    """Return the application, which scans the root at the first request."""
+    catalogue = Catalogue(root)
 
     def page(request: Request) -> Response:
         return Response(page_html(), media_type="text/html")
 
     def asset(request: Request) -> Response:
-        found = page_file(request.path_params["name"])
-        if found is None:
+        name = request.path_params["name"]
+        if name not in MEDIA_TYPES:
             raise HTTPException(404)
-        return Response(found.content, media_type=found.media_type)
+        return Response(page_text(name), media_type=MEDIA_TYPES[name])
 
     def overview(request: Request) -> Response:
         try:
-            made = documents.overview()
+            found = catalogue.overview()
         except ValueError as error:
             return JSONResponse({"problem": str(error)}, 503)
-        if request.query_params.get("known") == made["version"]:
+        if request.query_params.get("known") == found["version"]:
             return Response(status_code=204)
-        return Response(to_json(made | {"live": True}), media_type="application/json")
+        return Response(to_json(found | {"live": True}), media_type="application/json")
 
     def run(request: Request) -> Response:
-        return _json(documents.run, request.query_params.get("id", ""))
+        return Response(catalogue.run(request.query_params.get("id", "")), media_type="application/json")
 
     def group(request: Request) -> Response:
-        return _json(documents.group, request.query_params.get("tag", ""))
+        return Response(catalogue.group(request.query_params.get("tag", "")), media_type="application/json")
 
     def file(request: Request) -> Response:
         query = request.query_params
-        return PlainTextResponse(read_run_file(documents.catalogue, query.get("run", ""), query.get("name", "")))
+        return PlainTextResponse(read_run_file(catalogue, query.get("run", ""), query.get("name", "")))
 
     routes = [
         Route("/", page),
@@ -79,60 +79,39 @@ def make_app(root: Path) -> Starlette:
         Route("/page/{name}", asset),
     ]
     # The guard goes outermost, so that its headers are on every answer
-    return Starlette(routes=routes, middleware=[Middleware(Guard), Middleware(GZipMiddleware, compresslevel=1)])
+    middleware = [Middleware(BaseHTTPMiddleware, dispatch=guard), Middleware(GZipMiddleware, compresslevel=1)]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={UnknownName: _not_found})
 
 
-def _json(make: Callable[[str], bytes], name: str) -> Response:
-    try:
-        return Response(make(name), media_type="application/json")
-    except KeyError:
-        raise HTTPException(404) from None
+def _not_found(request: Request, error: Exception) -> Response:
+    return PlainTextResponse("Not Found", 404)
 
 
 def read_run_file(catalogue: Catalogue, run: str, name: str) -> bytes:
-    """A file of a run folder that the catalogue lists, by a whitelisted name; 404 for anything else."""
-    if run not in catalogue.folders:
-        catalogue.overview()
-    folder = catalogue.folders.get(run)
-    if folder is None or name not in FILES:
-        raise HTTPException(404)
-    root, path = catalogue.root.resolve(), folder.path / name
+    """Return a file of a listed run folder by a whitelisted name. Anything else is a 404."""
+    folder = catalogue.folder(run)
+    path = folder.path / name
     try:
-        # The scan follows no link; one put there since is refused here
-        if path.parent.resolve() != root / Path(folder.name):
+        # The scan follows no link; a link that was made after it is refused by this check and by read_file
+        if name not in SHOWN or folder.path.resolve() != catalogue.root.resolve() / folder.name:
             raise HTTPException(404)
-        return read_no_link(path)
+        return read_file(path)
     except OSError:
         raise HTTPException(404) from None
 
 
-class Guard:
-    """Refuses a Host header that could be another site's name pointed at this machine; adds the headers of safety."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                own = [(key.encode(), value.encode()) for key, value in HEADERS.items()]
-                message["headers"] = [*message["headers"], *own]
-            await send(message)
-
-        host = next((value.decode("latin-1") for key, value in scope["headers"] if key == b"host"), "")
-        if is_own_name(host):
-            await self.app(scope, receive, with_headers)
-        else:
-            refusal = PlainTextResponse("this page answers to localhost, an address, or this machine's name only", 421)
-            await refusal(scope, receive, with_headers)
+async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    """Refuse a Host header with another site's name, which may point at this machine; add the headers of safety."""
+    if is_own_name(request.headers.get("host", "")):
+        response = await call_next(request)
+    else:
+        response = PlainTextResponse("this page answers to localhost, an address, or this machine's name only", 421)
+    response.headers.update(HEADERS)
+    return response
 
 
 def is_own_name(host: str) -> bool:
-    """Whether a Host header names this machine: DNS rebinding needs a name of its own, an address cannot be rebound."""
+    """Tell whether a Host header names this machine. An address always does, for DNS rebinding needs a name."""
     name = host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.rsplit(":", 1)[0]
     try:
         ipaddress.ip_address(name)
@@ -142,15 +121,12 @@ def is_own_name(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket listening on host and port (0: any free one). Raises ValueError saying what to do when it cannot be."""
+    """Return a socket that listens on host and port (0: any free one). Raises ValueError with the next step."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
-        bound.listen(128)  # a browser opened at once waits for the server instead of being refused
+        # A browser that is opened at once waits for the server instead of being refused
+        return socket.create_server((host, port), family=family, backlog=128)
     except (OSError, OverflowError) as error:
-        bound.close()
-        reason = f"cannot listen on {host} port {port} ({error}): choose another with --port, 0 for any"
-        raise ValueError(reason) from None
-    return bound
+        raise ValueError(
+            f"cannot listen on {host} port {port} ({error}): choose another with --port, 0 for any"
+        ) from None

@@ -1,42 +1,48 @@
 """The overview as a plain table of text.
 
-In: the overview of a Catalogue. Out: lines for a terminal; names are stripped of what a terminal would obey.
+In: the overview of a Catalogue. Out: lines for a terminal, with names free of control characters.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-HEAD = ("state", "data set", "network", "depth", "n", "training error", "fluctuation (95 %)", "steps", "time", "run")
-_RIGHT = {"depth", "n", "training error", "fluctuation (95 %)", "steps", "time"}
+from selfnorm.commandline import one_line
+
+# Columns and how each is aligned
+HEAD = {
+    "state": str.ljust, "data set": str.ljust, "network": str.ljust, "depth": str.rjust, "n": str.rjust,
+    "training error": str.rjust, "fluctuation (95 %)": str.rjust, "steps": str.rjust, "time": str.rjust,
+    "run": str.ljust,
+}  # fmt: skip
 
 
 def run_list(overview: Mapping[str, Any], filters: Mapping[str, Sequence[str] | None]) -> str:
-    """A line per run, sorted by folder, then one per folder that holds no readable run (not where runs are filtered).
+    """Return a line per run, sorted by folder, and without filters one per folder that holds no readable run.
 
     filters: key of a row -> accepted values, None for all. Raises ValueError naming a value that no run has.
     """
     runs = overview["runs"]
     for key, wanted in filters.items():
-        there = sorted({str(row[key]) for row in runs})
-        if missing := [value for value in wanted or () if value not in there]:
-            raise ValueError(f"no run with {key} {missing[0]!r}; there: {', '.join(map(_printable, there)) or 'none'}")
+        known = sorted({str(row[key]) for row in runs})
+        if missing := [value for value in wanted or () if value not in known]:
+            raise ValueError(f"no run with {key} {missing[0]!r}; there: {', '.join(map(one_line, known)) or 'none'}")
         runs = [row for row in runs if wanted is None or str(row[key]) in wanted]
-    lines = _aligned([HEAD, *map(_cells, sorted(runs, key=lambda row: row["id"]))]) if runs else ["no run here yet"]
+    rows = [tuple(HEAD), *map(_texts, sorted(runs, key=lambda row: row["id"]))]
+    lines = _aligned(rows) if runs else ["no run here yet"]
     if not any(filters.values()):
-        lines += [f"not shown: {_printable(p['path'])}: {_printable(p['reason'])}" for p in overview["problems"]]
+        lines += [f"not shown: {one_line(p['path'])}: {one_line(p['reason'])}" for p in overview["problems"]]
     return "\n".join(lines)
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _texts(row: Mapping[str, Any]) -> tuple[str, ...]:
     n = f"{row['n'] - row['diverged']}/{row['n']}" if row["diverged"] else str(row["n"])
     error = _number(row["error"]) + (f" ± {row['error_sd']:.2g}" if row["error_sd"] is not None else "")
-    low, high = row.get("fluctuation_low"), row.get("fluctuation_high")
     fluctuation = _number(row.get("fluctuation"))
-    if low is not None and high is not None:
-        fluctuation += f" ({low:.3g} to {high:.3g})"
+    if row.get("fluctuation_low") is not None:
+        fluctuation += f" ({row['fluctuation_low']:.3g} to {row['fluctuation_high']:.3g})"
     step = "-" if row["step"] is None else str(row["step"])
     words = (row["state"], row["dataset_title"], row["network"], str(row["depth"]), n, error, fluctuation, step)
-    return tuple(map(_printable, (*words, _time(row["seconds"]), row["id"])))
+    return tuple(map(one_line, (*words, _time(row["seconds"]), row["id"])))
 
 
 def _number(value: float | None) -> str:
@@ -51,17 +57,8 @@ def _time(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _printable(text: str) -> str:
-    """Control characters, with which a folder's name could rewrite the screen, as question marks."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            text.rjust(width) if name in _RIGHT else text.ljust(width)
-            for text, width, name in zip(row, widths, HEAD, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
+    columns = zip(*rows, strict=True)
+    aligned = zip(columns, HEAD.values(), strict=True)
+    padded = [[align(text, max(map(len, column))) for text in column] for column, align in aligned]
+    return ["  ".join(texts).rstrip() for texts in zip(*padded, strict=True)]

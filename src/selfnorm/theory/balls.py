@@ -1,12 +1,13 @@
 """SELU's moments over whole boxes of (x, y), as rigorous enclosures with rigorous gradients.
 
 In: a box of means x and variances y of the pre-activation, as balls (python-flint's arb). Out: balls that contain
-every value that mu~, xi~ and their derivatives take on the box, each with its gradient in (x, y), by dual numbers.
+every value that mu~, nu~ and their derivatives take on the box, each with its gradient in (x, y), by dual numbers.
 
-Legend: x = mu omega, y = nu tau mean and variance of the pre-activation; mu~, nu~, xi~ mean, variance and second
-moment of the activation; A = e^{x+y/2} erfc((x+y)/sqrt 2y), B = e^{2x+2y} erfc((x+2y)/sqrt 2y), C = erfc(x/sqrt 2y),
-phi = sqrt(2/(pi y)) e^{-x^2/2y}, the paper's terms.
+Legend, the paper's terms: A = e^{x+y/2} erfc((x+y)/sqrt 2y), B = e^{2x+2y} erfc((x+2y)/sqrt 2y),
+C = erfc(x/sqrt 2y), phi = sqrt(2/(pi y)) e^{-x^2/2y}.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from functools import cache, cached_property
 
 from flint import arb, ctx
 
-PRECISION = 96  # bits; the entry points work within `ctx.workprec(PRECISION)`
+PRECISION = 96  # bits: every entry point is decorated with `ctx.workprec(PRECISION)`
+ZERO, ONE = arb(0), arb(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,54 +24,44 @@ class Dual:
     """A value with its derivatives in x and y, all balls."""
 
     value: arb
-    dx: arb
-    dy: arb
+    dx: arb = ZERO
+    dy: arb = ZERO
 
-    def __add__(self, other: "Dual") -> "Dual":
+    def __add__(self, other: Dual) -> Dual:
         return Dual(self.value + other.value, self.dx + other.dx, self.dy + other.dy)
 
-    def __sub__(self, other: "Dual") -> "Dual":
+    def __sub__(self, other: Dual) -> Dual:
         return Dual(self.value - other.value, self.dx - other.dx, self.dy - other.dy)
 
-    def __neg__(self) -> "Dual":
+    def __neg__(self) -> Dual:
         return Dual(-self.value, -self.dx, -self.dy)
 
-    def __mul__(self, other: "Dual") -> "Dual":
-        return Dual(
-            self.value * other.value,
-            self.dx * other.value + self.value * other.dx,
-            self.dy * other.value + self.value * other.dy,
-        )
+    def __mul__(self, other: Dual) -> Dual:
+        v, w = self.value, other.value
+        return Dual(v * w, self.dx * w + v * other.dx, self.dy * w + v * other.dy)
 
-    def scaled(self, factor: arb) -> "Dual":
+    def scaled(self, factor: arb) -> Dual:
         return Dual(self.value * factor, self.dx * factor, self.dy * factor)
 
-    def inverse(self) -> "Dual":
+    def inverse(self) -> Dual:
         inverse = 1 / self.value
-        slope = -inverse * inverse
-        return Dual(inverse, slope * self.dx, slope * self.dy)
+        return self._chain(inverse, -inverse * inverse)
 
-    def sqrt(self) -> "Dual":
+    def sqrt(self) -> Dual:
         root = self.value.sqrt()
-        slope = 1 / (2 * root)
-        return Dual(root, slope * self.dx, slope * self.dy)
+        return self._chain(root, 1 / (2 * root))
 
-    def squared(self) -> "Dual":
-        return Dual(self.value * self.value, 2 * self.value * self.dx, 2 * self.value * self.dy)
+    def squared(self) -> Dual:
+        return self._chain(self.value * self.value, 2 * self.value)
 
-
-def constant(value: arb) -> Dual:
-    return Dual(arb(value), arb(0), arb(0))
+    def _chain(self, value: arb, slope: arb) -> Dual:
+        return Dual(value, slope * self.dx, slope * self.dy)
 
 
 @cache
+@ctx.workprec(PRECISION)
 def selu_constants() -> tuple[arb, arb]:
-    """alpha and lambda for the fixed point (0, 1) as balls, from their closed forms (paper: Eq. 14)."""
-    with ctx.workprec(PRECISION):
-        return _closed_form_constants()
-
-
-def _closed_form_constants() -> tuple[arb, arb]:
+    """Return alpha and lambda for the fixed point (0, 1) as balls, from their closed forms (paper: Eq. 14)."""
     pi, e, half = arb.pi(), arb(1).exp(), arb(1) / 2
     first, second = half.sqrt().erfc(), arb(2).sqrt().erfc()  # erfc(1/sqrt 2), erfc(sqrt 2)
     alpha = -(2 / pi).sqrt() / (first * half.exp() - 1)
@@ -78,17 +70,17 @@ def _closed_form_constants() -> tuple[arb, arb]:
 
 
 class MomentBalls:
-    """Every value of SELU's moments for (x, y) in a box, with gradients in (x, y) (paper: Eq. 4, 5, appendix).
+    """Enclosures of the paper's SELU's moments for (x, y) in a box, with gradients in (x, y) (Eq. 4, 5, appendix).
 
-    mean mu~, variance nu~ and their derivatives in x and y, each computed when first asked for. y must be positive
-    on the box, or the enclosures are not finite.
+    They are the mean mu~, the variance nu~, their derivatives in x and y, and E selu'(z)^2, each computed at its first
+    use. y must be positive on the box, or the enclosures are not finite.
     """
 
-    def __init__(self, x: arb, y: arb, *, alpha: arb, lambda_: arb) -> None:
-        self._x, self._y = Dual(x, arb(1), arb(0)), Dual(y, arb(0), arb(1))
-        self._alpha, self._lambda = alpha, lambda_
+    def __init__(self, x: arb, y: arb) -> None:
+        self._x, self._y = Dual(x, ONE, ZERO), Dual(y, ZERO, ONE)
+        self._alpha, self._lambda = selu_constants()
         self._a, self._b, self._c, self._phi = _terms(x, y)
-        self._above = constant(arb(2)) - self._c  # 2 P(z > 0)
+        self._above = Dual(arb(2)) - self._c  # 2 P(z > 0)
 
     @cached_property
     def mean(self) -> Dual:
@@ -121,15 +113,13 @@ class MomentBalls:
         second = (self._b + self._b - self._a).scaled(self._alpha**2) + self._above
         return second.scaled(self._lambda**2 / 2) - (self.mean * self.mean_y).scaled(arb(2))
 
-
-def selu_balls(x: arb, y: arb) -> MomentBalls:
-    """The moments of the paper's SELU, the one with the fixed point (0, 1)."""
-    alpha, lambda_ = selu_constants()
-    return MomentBalls(x, y, alpha=alpha, lambda_=lambda_)
+    @cached_property
+    def slope_squared(self) -> Dual:
+        return (self._b.scaled(self._alpha**2) + self._above).scaled(self._lambda**2 / 2)
 
 
 def _terms(x: arb, y: arb) -> tuple[Dual, Dual, Dual, Dual]:
-    """A, B, C, phi with gradients. Each argument is written so that x and y occur once or act the same way."""
+    """Return A, B, C, phi with gradients. In each argument x and y occur once or act in the same direction."""
     root = (2 * y).sqrt()
     ratio = x / root
     decay = (-ratio * ratio).exp()  # not ratio**2: arb takes powers of balls around 0 by logarithm
@@ -151,7 +141,5 @@ def _erfcx(t: arb) -> arb:
 
 
 def _over_range(t: arb, decreasing: Callable[[arb], arb]) -> arb:
-    """A decreasing function over a ball from its two ends: wide balls would blow e^{t^2} and erfc up separately."""
-    if t.rad() == 0:
-        return decreasing(t)
+    """Enclose a decreasing function over a ball from its two ends: on a wide ball e^{t^2} alone would explode."""
     return decreasing(t.lower()).union(decreasing(t.upper()))

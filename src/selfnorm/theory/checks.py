@@ -1,4 +1,4 @@
-"""Numbers from outside: an array of what is legal, or a ValueError that names the bad value."""
+"""Checks of numbers from outside: they return an array, or raise a ValueError that names the bad value."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -7,17 +7,16 @@ from selfnorm.theory.quadrature import Array
 
 
 def positive(name: str, value: ArrayLike) -> Array:
-    """The value as a float array; ValueError unless all of it is positive and finite."""
+    """Return the value as a float array; ValueError unless all of it is positive and finite."""
     array = np.asarray(value, dtype=float)
-    if not np.all(np.isfinite(array) & (array > 0)):
-        bad = array[~(np.isfinite(array) & (array > 0))].ravel()[0]
-        raise ValueError(f"{name} is {bad}, must be positive and finite")
+    if (bad := array[~(np.isfinite(array) & (array > 0))]).size:
+        raise ValueError(f"{name} is {bad[0]}, must be positive and finite")
     return array
 
 
 def finite(name: str, value: ArrayLike) -> Array:
-    """The value as a float array; ValueError unless all of it is finite."""
+    """Return the value as a float array; ValueError unless all of it is finite."""
     array = np.asarray(value, dtype=float)
-    if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} is {array[~np.isfinite(array)].ravel()[0]}, must be finite")
+    if (bad := array[~np.isfinite(array)]).size:
+        raise ValueError(f"{name} is {bad[0]}, must be finite")
     return array

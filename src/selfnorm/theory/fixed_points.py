@@ -1,12 +1,9 @@
-"""Fixed points of the moment map: found, classified, and mapped over all SELUs.
+"""Fixed points of the moment map: found, with the rate at which they attract, and mapped over all SELUs.
 
-In: an activation and the weights' (omega, tau). Out: fixed points with their Jacobian and rate of convergence.
-
-Legend: mu, nu mean and variance of the activations; omega, tau sum of a unit's weights and of their squares;
-q = nu + mu^2 second moment.
+In: an activation and the weights' (omega, tau). Out: fixed points with their rate of convergence.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,62 +11,38 @@ from scipy.optimize import brentq
 
 from selfnorm.theory.activations import Activation
 from selfnorm.theory.checks import finite, positive
-from selfnorm.theory.moment_map import layer_jacobian, layer_map, second_moment_map, second_moment_slope
+from selfnorm.theory.moment_map import layer_jacobian, second_moment_map, second_moment_slope
 from selfnorm.theory.quadrature import Array
 from selfnorm.theory.selu import Halves, closed_form, halves
 from selfnorm.theory.solver import parameters
 
 
-@dataclass(frozen=True)
-class FixedPoint:
-    """A fixed point (mu, nu) of the map under (omega, tau)."""
+class FixedPoint(NamedTuple):
+    """A fixed point (mu, nu), and the factor by which a small deviation shrinks per layer: below 1, it attracts."""
 
     mu: float
     nu: float
-    omega: float
-    tau: float
-    spectral_radius: float  # per layer, a small deviation shrinks by this factor in the long run: the rate
-    singular_value: float  # and by no more than this factor in any one layer
-    residual: float  # largest of |mu~ - mu|, |nu~ - nu|: zero to rounding for a true fixed point
-
-    @property
-    def attracting(self) -> bool:
-        return self.spectral_radius < 1
-
-    @property
-    def layers_to_tenth(self) -> float:
-        """Layers until a small deviation is a tenth of what it was; infinite where the point does not attract."""
-        return np.log(0.1) / np.log(self.spectral_radius) if self.attracting else np.inf
+    rate: float
 
 
-def classify(f: Activation, mu: float, nu: float, *, omega: float = 0.0, tau: float = 1.0) -> FixedPoint:
-    """The map around (mu, nu), which the caller knows to be fixed (see `residual`). ValueError like `layer_map`."""
-    jacobian = layer_jacobian(f, mu, nu, omega=omega, tau=tau)
-    new_mu, new_nu = layer_map(f, mu, nu, omega=omega, tau=tau)
-    return FixedPoint(
-        mu=float(mu),
-        nu=float(nu),
-        omega=omega,
-        tau=tau,
-        spectral_radius=float(np.abs(np.linalg.eigvals(jacobian)).max()),
-        singular_value=float(np.linalg.norm(jacobian, 2)),
-        residual=float(max(abs(new_mu - mu), abs(new_nu - nu))),
-    )
+def spectral_radius(f: Activation, mu: float, nu: float, *, omega: float = 0.0, tau: float = 1.0) -> float:
+    """Return the largest absolute eigenvalue of the map's Jacobian at (mu, nu). ValueError like `layer_map`."""
+    return float(np.abs(np.linalg.eigvals(layer_jacobian(f, mu, nu, omega=omega, tau=tau))).max())
 
 
-STARTS = np.meshgrid(np.linspace(-2, 2, 5), np.log(np.geomspace(1e-4, 1e2, 7)))  # mu and log nu
 LOG_NU_LIMIT = np.log(1e6)
 
 
 def find_fixed_points(f: Activation, *, omega: float = 0.0, tau: float = 1.0) -> list[FixedPoint]:
-    """Fixed points with variance 1e-6 to 1e6, attracting or not, by increasing variance.
+    """Find fixed points with variance 1e-6 to 1e6, attracting or not, sorted by variance.
 
-    Newton's method in (mu, log nu) from a grid of starts: what it finds is fixed to rounding; that it finds all is
-    likely, not proven. Where a whole line is fixed it returns single points of it. ValueError like `layer_map`.
+    Newton's method in (mu, log nu) from a grid of starts: its results are fixed to rounding; that they are all fixed
+    points is likely, not proven. Of a whole line of them it returns single points. ValueError like `layer_map`.
     """
     finite("omega", omega)
     positive("tau", tau)
-    mu, log_nu = (start.ravel() for start in STARTS)
+    starts = np.meshgrid(np.linspace(-2, 2, 5), np.log(np.geomspace(1e-4, 1e2, 7)))
+    mu, log_nu = (start.ravel() for start in starts)
     for _ in range(40):
         residual, jacobian = _log_system(f, mu, log_nu, omega, tau)
         jacobian[np.abs(np.linalg.det(jacobian)) < 1e-12] = np.eye(2)
@@ -78,15 +51,16 @@ def find_fixed_points(f: Activation, *, omega: float = 0.0, tau: float = 1.0) ->
         mu, log_nu = mu - step[:, 0], np.clip(log_nu - step[:, 1], -LOG_NU_LIMIT - 1, LOG_NU_LIMIT + 1)
     residual, _ = _log_system(f, mu, log_nu, omega, tau)
     good = (np.abs(residual).max(axis=1) < 1e-9) & (np.abs(log_nu) < LOG_NU_LIMIT)
-    found: list[FixedPoint] = []
+    points: list[FixedPoint] = []
     for log_v, m in sorted(zip(log_nu[good], mu[good], strict=True)):
-        if not any(abs(m - other.mu) + abs(log_v - np.log(other.nu)) < 1e-5 for other in found):
-            found.append(classify(f, m, np.exp(log_v), omega=omega, tau=tau))
-    return found
+        if not any(abs(m - other.mu) + abs(log_v - np.log(other.nu)) < 1e-5 for other in points):
+            v = np.exp(log_v)
+            points.append(FixedPoint(float(m), float(v), spectral_radius(f, m, v, omega=omega, tau=tau)))
+    return points
 
 
 def _log_system(f: Activation, mu: Array, log_nu: Array, omega: float, tau: float) -> tuple[Array, Array]:
-    """(mu - mu~, log nu - log nu~), shape (N, 2), and its Jacobian in (mu, log nu), shape (N, 2, 2)."""
+    """Return (mu - mu~, log nu - log nu~), shape (N, 2), and its Jacobian in (mu, log nu), shape (N, 2, 2)."""
     nu = np.exp(log_nu)
     m = f.moments(omega * mu, tau * nu)
     variance = np.maximum(m.variance, 1e-300)  # a ReLU far below zero has no variance left
@@ -97,9 +71,9 @@ def _log_system(f: Activation, mu: Array, log_nu: Array, omega: float, tau: floa
 
 
 def find_second_moments(f: Activation, *, tau: float = 1.0) -> list[tuple[float, float]]:
-    """Fixed points q in [1e-6, 1e6] of the second-moment map, each with its slope d q~/dq (below 1: it attracts).
+    """Find fixed points q = nu + mu^2 of the second-moment map, each with its slope d q~/dq (below 1: it attracts).
 
-    By sign changes on a grid of 400 points. Empty for maps that keep every q (ReLU at tau = 2).
+    They are sign changes on a grid of 400 points from 1e-6 to 1e6. A map that keeps every q (ReLU at tau = 2) has none.
     """
     grid = np.linspace(np.log(1e-6), np.log(1e6), 400)
 
@@ -108,21 +82,19 @@ def find_second_moments(f: Activation, *, tau: float = 1.0) -> list[tuple[float,
 
     values = growth(grid)
     values[np.abs(values) < 1e-12] = 0.0  # rounding around "every q is fixed"
-    found = []
+    fixed = []
     for i in np.flatnonzero(values[1:] * values[:-1] < 0):
         q = float(np.exp(brentq(growth, grid[i], grid[i + 1], xtol=1e-14)))
-        found.append((q, float(second_moment_slope(f, q, tau=tau))))
-    return found
+        fixed.append((q, float(second_moment_slope(f, q, tau=tau))))
+    return fixed
 
 
-def existence_map(
-    mu: ArrayLike, nu: ArrayLike, *, omega: float | None = None, tau: float = 1.0
-) -> tuple[Array, Array, Array]:
-    """alpha, lambda and rate of the SELU with the fixed point (mu, nu), elementwise; NaN where there is none.
+def existence_map(mu: ArrayLike, nu: ArrayLike, *, omega: float | None = None, tau: float = 1.0) -> Array:
+    """Return the rate of the SELU that has the fixed point (mu, nu), elementwise; NaN where there is no such SELU.
 
     The rate is the spectral radius of the map's Jacobian for a given omega, and the slope of the second-moment map
-    for omega=None (see `selu_for_fixed_point`); the fixed point attracts where it is below one. For whole grids, in
-    closed form: for variances below 1e-4 solve and classify one by one. ValueError like `layer_map`.
+    for omega=None (see `selu_for_fixed_point`). The closed form suits whole grids and loses digits for variances below
+    1e-4. ValueError like `layer_map`.
     """
     mu, nu = np.broadcast_arrays(finite("mu", mu), positive("nu", nu))
     finite("omega", omega or 0.0)
@@ -132,14 +104,14 @@ def existence_map(
     h = halves(x, y)
     first, square = np.where(mu > 0, h.p, h.q), np.where(mu > 0, h.pp, h.qq)
     exists = first**2 * second > (1 + 1e-10) * mu**2 * square  # closer to the limit doubles do not tell alpha
-    alpha, lambda_, rate = (np.full(mu.shape, np.nan) for _ in range(3))
     h = Halves(*(half[exists] for half in h))
-    alpha[exists], lambda_[exists] = parameters(mu[exists], second[exists], h.p, h.pp, h.q, h.qq, sqrt=np.sqrt)
-    m = closed_form(h, alpha[exists], lambda_[exists])
+    alpha, lambda_ = parameters(mu[exists], second[exists], h.p, h.pp, h.q, h.qq, sqrt=np.sqrt)
+    m = closed_form(h, alpha, lambda_)
+    rate = np.full(mu.shape, np.nan)
     if omega is None:
         rate[exists] = np.abs(tau * (m.variance_y + 2 * m.mean * m.mean_y))
     else:
         rows = [omega * m.mean_x, tau * m.mean_y, omega * m.variance_x, tau * m.variance_y]
         eigenvalues = np.linalg.eigvals(np.stack(rows, axis=-1).reshape(-1, 2, 2))
         rate[exists] = np.abs(eigenvalues).max(axis=-1)
-    return alpha, lambda_, rate
+    return rate

@@ -1,9 +1,20 @@
-"""A proof's data as Markdown: the tables of docs/theory/theorems.md and of the terminal.
+"""A proof as Markdown, the text of docs/theory/theorems.md, and its numbers as decimals.
 
-In: what `proof.as_data` returns. Out: text.
+In: a `Proof`. Out: text. Bounds are printed as decimals rounded outwards: what is printed is proven.
 """
 
-from typing import Any
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil, floor
+
+from flint import arb
+
+from selfnorm.theory.basin_of_attraction import START, hull
+from selfnorm.theory.markdown import table
+from selfnorm.theory.proof import PRINTED_REGION, Proof
+from selfnorm.theory.statements import LEMMA_12
+from selfnorm.theory.theorems import Verdict
 
 HEADER = """# The paper's theorems, checked by machine
 
@@ -15,96 +26,97 @@ mu, nu: mean and variance of a layer's activations; mu~, nu~: the same one layer
 weights and of their squares; sigma: largest singular value of the Jacobian of (mu, nu) -> (mu~, nu~).
 """
 
-THEOREM_3 = """Theorem 3 is stated from nu = 0.02 in the paper's main text, from nu = 0.05 in its appendix, where it is
+MISPRINTS = """\
+Two bounds that the paper prints are wrong in their last digit: the lower limits of mu~ in Lemma 9 and Lemma 13.
+Theorem 1 does not rest on either: it is proven below from the certified extrema.
+
+Theorem 3 is stated from nu = 0.02 in the paper's main text, from nu = 0.05 in its appendix, where it is
 proven: it holds from 0.02.
 """
 
 
-def markdown(data: dict[str, Any]) -> str:
-    """The whole document."""
-    parts = [
+def markdown(proof: Proof) -> str:
+    """Return the whole document."""
+    values = [[v.name, v.printed, *enclosure(v.value, v.value), _yes(v.agrees)] for v in proof.values]
+    sections = [
         HEADER,
         "## The paper's statements\n",
-        verdict_table(data["paper"]),
-        THEOREM_3,
+        _verdict_table(proof.paper),
+        MISPRINTS,
         "## Theorem 1\n",
-        _theorem_1(data),
+        _theorem_1(proof),
         "## Printed values\n",
-        _table(
-            ["value", "printed", "lower", "upper", "agrees"],
-            [[v["name"], v["printed"], v["lower"], v["upper"], _yes(v["agrees"])] for v in data["printed_values"]],
-        ),
+        table(["value", "printed", "lower", "upper", "agrees"], values),
+        "## Beyond the paper: gradients\n",
+        _gradients(proof),
         "## Beyond the paper: how far the statements reach\n",
         "True up to one number, false from the next on; everything else as in the paper's statement.\n",
-        verdict_table(data["reach"]),
+        _verdict_table(proof.limits),
         "## Beyond the paper: from how far away\n",
-        _beyond(data),
-        f"All as expected: {_yes(data['as_expected'])}. {data['seconds']} s in all, one process.\n",
+        _beyond(proof),
+        f"All as expected: {_yes(proof.as_expected)}.\n",
     ]
-    return "\n".join(parts)
+    return "\n".join(sections)
 
 
-def verdict_table(verdicts: list[dict[str, Any]]) -> str:
-    """One row a statement."""
+def rounded(value: arb, rounding: Callable[[Fraction], int], digits: int = 12) -> str:
+    """Return the number as a decimal text, rigorously rounded down (floor) or up (ceil)."""
+    mantissa, exponent = (value.lower() if rounding is floor else value.upper()).man_exp()
+    units = rounding(Fraction(int(mantissa)) * Fraction(2) ** int(exponent) * 10**digits)
+    return f"{Decimal(units).scaleb(-digits):f}"
+
+
+def enclosure(lower: arb, upper: arb) -> list[str]:
+    return [rounded(lower, floor), rounded(upper, ceil)]
+
+
+def _verdict_table(verdicts: list[Verdict]) -> str:
     rows = []
     for v in verdicts:
-        at = ", ".join(f"{name} = {value:g}" for name, value in v["attained_at"].items())
-        region = v["region"].replace("|", r"\|")
-        outcome = f"**{v['outcome']}**" + (f" ({v['note']})" if v["note"] else "")
-        claim = f"{v['statement']} for {region}"
-        bounds = [v["extremum"], v["lower"], v["upper"]]
-        rows.append([v["name"], claim, outcome, *bounds, at, str(v["boxes"]), f"{v['seconds']:.3f}"])
-    head = ["", "statement", "outcome", "extremum", "lower", "upper", "attained at", "boxes", "seconds"]
-    return _table(head, rows)
+        statement, extremum = v.statement, v.extremum
+        outcome = f"**{v.outcome}**" + (f" ({statement.note})" if statement.note else "")
+        kind = "maximum" if statement.sense == "<" else "minimum"
+        bounds = enclosure(extremum.lower, extremum.upper)
+        at = ", ".join(f"{name} = {float(value):g}" for name, value in v.at.items())
+        rows.append([statement.name, f"{statement} for {statement.region}", outcome, kind, *bounds, at])
+    return table(["", "statement", "outcome", "extremum", "lower", "upper", "attained at"], rows)
 
 
-def _theorem_1(data: dict[str, Any]) -> str:
-    outcome = "proven" if data["theorem_1"]["proven"] else "not proven"
-    where = "inside" if data["theorem_1"]["fixed_points_as_printed"] else "not inside"
+def _theorem_1(proof: Proof) -> str:
+    outcome = "proven" if proof.theorem_1 else "not proven"
+    where = "inside" if proof.fixed_points_as_printed else "not inside"
     rows = [
-        [
-            name.replace("_", " "),
-            e["printed"],
-            e["lower"],
-            e["upper"],
-            f"omega = {e['omega']:g}, tau = {e['tau']:g}",
-        ]
-        for name, e in data["fixed_points"].items()
+        [name, PRINTED_REGION[name], *enclosure(e.lower, e.upper), f"omega = {e.omega:g}, tau = {e.tau:g}"]
+        for name, e in proof.extremes.items()
     ]
-    return "\n".join(
-        [
-            f"**{outcome}.** The image of the domain lies in the domain (by the certified extrema above, not the",
-            "printed bounds) and the map contracts it (Lemma 12): by Banach's theorem there is, for every",
-            "(omega, tau), exactly one fixed point, and it attracts the whole domain. Over all (omega, tau) the fixed",
-            f"points lie {where} the region that the paper prints; their exact extremes are\n",
-            _table(["", "paper", "lower", "upper", "attained at"], rows),
-        ]
-    )
+    return f"""**{outcome}.** The image of the domain lies in the domain (by the certified extrema above, not the
+printed bounds) and the map contracts it (Lemma 12): by Banach's theorem there is, for every
+(omega, tau), exactly one fixed point, and it attracts the whole domain. Over all (omega, tau) the fixed
+points lie {where} the region that the paper prints; their extremes, to 1e-9, are
+
+{table(["", "paper", "lower", "upper", "attained at"], rows)}"""
 
 
-def _beyond(data: dict[str, Any]) -> str:
-    basin, arrival = data["one_fixed_point_attracts"], data["layers_until_inside"]
-    outcome = "**proven**" if basin["proven"] else "**not proven**"
-    end = arrival["witness_end"]
-    return "\n".join(
-        [
-            f"- The same (omega, tau) in every layer, {basin['weights']}: for each of them",
-            f"  exactly one fixed point attracts every start with {basin['start']}: {outcome}, with",
-            f"  {basin['cells']} cells of (omega, tau) and {basin['images']} images of boxes in {basin['seconds']} s.",
-            f"  The fixed points lie within {basin['fixed_points_within']}.",
-            "- (omega, tau) different in every layer, within Theorem 1's range: every start with",
-            f"  {arrival['start']} is inside Theorem 1's domain after **{arrival['sufficient']} layers**, and stays;",
-            f"  after {arrival['insufficient']} layers a start at mu = {arrival['witness']['mu']:g},"
-            f" nu = {arrival['witness']['nu']:g} can still be outside, at mu = {end['mu']}, nu = {end['nu']}"
-            f" ({arrival['seconds']} s).\n",
-        ]
-    )
+def _gradients(proof: Proof) -> str:
+    return f"""\
+At the fixed point (0, 1), with omega = 0 and tau = 1, a layer multiplies the mean square of a back-propagated
+gradient by chi = E selu'(z)^2 = {float(proof.chi):.10f}. Alpha dropout multiplies it by
+1 / (1 + rate (lambda alpha)^2): at the rate {float(proof.neutral_rate):.7f} the two cancel.
+"""
+
+
+def _beyond(proof: Proof) -> str:
+    basin, arrival = proof.basin, proof.arrival
+    mu, nu = (f"{float(value):g}" for value in arrival.witness)
+    end = "mu = {}, nu = {}".format(*(rounded(value, floor, 6) for value in arrival.witness_end))
+    return f"""- The same (omega, tau) in every layer, {LEMMA_12.weights}: for each of them
+  exactly one fixed point attracts every start with {START}: **{"proven" if basin.proven else "not proven"}**.
+  The fixed points lie within {hull(*basin.fixed_points)}.
+- (omega, tau) different in every layer, within Theorem 1's range: every start with
+  {START} is inside Theorem 1's domain after **{arrival.sufficient} layers**, and stays;
+  after {arrival.insufficient} layers a start at mu = {mu}, nu = {nu} can still be outside, at {end}.
+"""
 
 
 def _yes(value: bool) -> str:
     return "yes" if value else "**no**"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
-    return "\n".join(lines) + "\n"

@@ -1,12 +1,11 @@
-"""SELU's alpha and lambda for a wanted fixed point (mu, nu), and where none exists.
+"""SELU's alpha and lambda for a wanted fixed point (mu, nu), and the variances for which there is one.
 
 In: mu, nu and the weights' (omega, tau). Out: (alpha, lambda), in double precision or in any number of digits.
 With p = max(z, 0) and q = min(e^z - 1, 0), selu = lambda (p + alpha q) and p q = 0: (mu, nu) is a fixed point if and
 only if lambda (Ep + alpha Eq) = mu and lambda^2 (Ep^2 + alpha^2 Eq^2) = nu + mu^2. Their ratio is a quadratic in
 alpha; mu^2 / E selu^2 is monotone in alpha on either side of mu = 0, so the root is unique where it exists.
 
-Legend: mu, nu mean and variance of the activations; omega, tau sum of a unit's weights and of their squares;
-x, y mean and variance of the pre-activation; r = mu^2 / (nu + mu^2).
+Legend: r = mu^2 / (nu + mu^2).
 """
 
 import math
@@ -23,17 +22,22 @@ Number = float | str  # or mpmath's own
 
 
 def selu_for_fixed_point(mu: float, nu: float, *, omega: float | None = None, tau: float = 1.0) -> tuple[float, float]:
-    """(alpha, lambda) of the SELU whose layer keeps activations of mean mu and variance nu; exact to rounding.
+    """Return (alpha, lambda) of the SELU whose layer keeps activations of mean mu and variance nu, exact to rounding.
 
-    omega=None, the default, is the layer of independent random weights of zero mean: its units' sums of weights are
-    not all 0 (nor 1) but have variance tau, so that over the units the pre-activation is N(0, tau (nu + mu^2)).
-    This is what an initialized network does, and what a layer's mean and variance over samples and units obey.
-    A number is the paper's setting, every unit with the same sum of weights: z ~ N(mu omega, nu tau). omega=0 are
-    weights centred to zero sum; omega=1 is what the authors' notebook uses. For mu = 0 all of them agree.
+    omega=None, the default, is the layer of independent random weights of zero mean, as an initialized network has
+    it: its units' sums of weights are not all 0 (nor 1) but have variance tau, so that over the units the
+    pre-activation is N(0, tau (nu + mu^2)), which a layer's mean and variance over samples and units obey.
+    A number is the paper's setting, every unit with the same sum of weights: z ~ N(mu omega, nu tau). omega=0 means
+    weights centred to zero sum; the authors' notebook uses omega=1. For mu = 0 all of them agree.
 
     Raises ValueError where no SELU with alpha, lambda > 0 has the fixed point, naming the variances that exist.
+
+    >>> selu_for_fixed_point(0, 1)  # the paper's constants
+    (1.6732632423543772, 1.0507009873554805)
+    >>> alpha, lambda_ = selu_for_fixed_point(-0.1, 2.0)
+    >>> round(alpha, 4), round(lambda_, 4)
+    (2.33, 0.9798)
     """
-    check_target(mu, nu, omega, tau)
     alpha, lambda_ = selu_to_digits(mu, nu, omega=omega, tau=tau, digits=25)
     return float(alpha), float(lambda_)
 
@@ -41,27 +45,22 @@ def selu_for_fixed_point(mu: float, nu: float, *, omega: float | None = None, ta
 def selu_to_digits(
     mu: Number, nu: Number, *, omega: Number | None = None, tau: Number = 1, digits: int = 50
 ) -> tuple[mpmath.mpf, mpmath.mpf]:
-    """`selu_for_fixed_point` to that many digits; give decimals as strings ("0.1"), a float is taken exactly."""
+    """Solve like `selu_for_fixed_point` to that many digits; "0.1" is that decimal, a float is taken exactly."""
     target = float(mu), float(nu), None if omega is None else float(omega), float(tau)
-    check_target(*target)
+    _check_target(*target)
     precision = digits + _digits(*target)
-    previous = _solve(mu, nu, omega, tau, precision)
+    previous = mpmath.inf, mpmath.inf
     while True:  # e^z - 1 and the quadratic cancel by an unknown number of digits: double until two agree
-        precision *= 2
-        current = _solve(mu, nu, omega, tau, precision)
+        with mpmath.workdps(precision):
+            current = parameters(*_target(mu, nu, omega, tau), sqrt=mpmath.sqrt)
         with mpmath.workdps(digits + 5):
             if all(abs(a / b - 1) < mpmath.mpf(10) ** -digits for a, b in zip(previous, current, strict=True)):
                 return +current[0], +current[1]
-        previous = current
-
-
-def _solve(mu: Number, nu: Number, omega: Number | None, tau: Number, digits: int) -> tuple[mpmath.mpf, mpmath.mpf]:
-    with mpmath.workdps(digits):
-        return parameters(*_target(mu, nu, omega, tau), sqrt=mpmath.sqrt)
+        previous, precision = current, 2 * precision
 
 
 def parameters(mu: Any, second: Any, p: Any, pp: Any, q: Any, qq: Any, *, sqrt: Callable[[Any], Any]) -> tuple:
-    """(alpha, lambda) from the wanted mean and second moment and the four integrals; numpy arrays or mpmath numbers.
+    """Return (alpha, lambda) for the mean and second moment from the integrals; numpy arrays or mpmath numbers.
 
     Solves (p + alpha q)^2 = r (pp + alpha^2 qq) for the root with sign(p + alpha q) = sign(mu), without cancellation.
     """
@@ -74,7 +73,7 @@ def parameters(mu: Any, second: Any, p: Any, pp: Any, q: Any, qq: Any, *, sqrt: 
 
 
 def _target(mu: Number, nu: Number, omega: Number | None, tau: Number) -> tuple[mpmath.mpf, ...]:
-    """mu, nu + mu^2 and E p, E p^2, E q, E q^2 of the pre-activation, at the working precision."""
+    """Return mu, nu + mu^2 and E p, E p^2, E q, E q^2 of the pre-activation, at the working precision."""
     mean, variance, squares = mpmath.mpf(mu), mpmath.mpf(nu), mpmath.mpf(tau)
     second = variance + mean**2
     if omega is None:
@@ -83,7 +82,7 @@ def _target(mu: Number, nu: Number, omega: Number | None, tau: Number) -> tuple[
 
 
 def _halves_mp(x: mpmath.mpf, y: mpmath.mpf) -> tuple[mpmath.mpf, ...]:
-    """E p, E p^2, E q, E q^2 for z ~ N(x, y) at the working precision."""
+    """Return E p, E p^2, E q, E q^2 for z ~ N(x, y) at the working precision."""
     s = mpmath.sqrt(y)
 
     def half_exponential(k: int) -> mpmath.mpf:
@@ -95,8 +94,8 @@ def _halves_mp(x: mpmath.mpf, y: mpmath.mpf) -> tuple[mpmath.mpf, ...]:
     return x * above + density, (x**2 + y) * above + x * density, exp - below, exp2 - 2 * exp + below
 
 
-def check_target(mu: float, nu: float, omega: float | None, tau: float) -> None:
-    """ValueError unless a SELU with alpha, lambda > 0 has the fixed point, or for arguments that make no sense."""
+def _check_target(mu: float, nu: float, omega: float | None, tau: float) -> None:
+    """Raise ValueError unless a SELU with alpha, lambda > 0 has the fixed point."""
     finite("mu", mu)
     finite("mu^2", mu * mu)
     finite("omega", omega or 0.0)
@@ -116,7 +115,7 @@ SMALLEST_MARGIN = 1e-15  # below it the kink is so far out in a tail that double
 
 
 def _margin(mu: float, nu: float, omega: float | None, tau: float) -> float:
-    """Positive where the fixed point exists: mu^2 / E selu^2 below its limit for alpha to 0 or to infinity."""
+    """Return how far mu^2 / E selu^2 is below its limit for alpha to 0 or to infinity: positive, the point exists."""
     if mu == 0:
         return 1.0
     if nu <= SMALLEST_MARGIN * mu**2:  # E f^2 >= (E f)^2: the margin is at most nu / mu^2
@@ -128,16 +127,16 @@ def _margin(mu: float, nu: float, omega: float | None, tau: float) -> float:
 
 
 def _digits(mu: float, nu: float, omega: float | None, tau: float) -> int:
-    """E q^2 cancels as many digits as y has zeros, E p^2 in a tail as many as (x^2 / y)^2 has digits; 60 remain."""
+    """Count the digits to work with: E q^2 cancels as many as y has zeros, E p^2 as many as (x^2 / y)^2; 60 remain."""
     x, y = (0.0, tau * (nu + mu**2)) if omega is None else (mu * omega, tau * nu)
     return 60 + round(max(0.0, -math.log10(y)) + 2 * math.log10(1 + x**2 / y))
 
 
 def existing_variances(mu: float, *, omega: float | None = None, tau: float = 1.0) -> list[tuple[float, float]]:
-    """Intervals of nu for which a SELU with alpha, lambda > 0 has the fixed point (mu, nu); the last has no end.
+    """Return the intervals of nu for which a SELU with alpha, lambda > 0 has the fixed point; the last has no end.
 
-    Looked for on a grid of nu / mu^2, ten a decade. Up to SMALLEST_MARGIN there is none; at its other end |x| is at
-    most a hundredth of sqrt y, so that mu^2 / E selu^2 may be up to about 1/3: there is one from there on.
+    The search is on a grid of nu / mu^2, ten points a decade. Up to SMALLEST_MARGIN there is no such SELU. Beyond the
+    other end there always is: |x| is at most a hundredth of sqrt y, so that mu^2 / E selu^2 may be up to about 1/3.
     """
     if mu == 0:
         return [(0.0, math.inf)]

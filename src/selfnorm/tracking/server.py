@@ -1,4 +1,4 @@
-"""Whether the W&B server can be used, asked in seconds, where W&B would wait for minutes or ask at the terminal."""
+"""Find out in seconds whether the W&B server can be used; W&B itself waits for minutes, or asks at the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROBE_SECONDS = 3.0
 
 
 def unreachable() -> str | None:
-    """Why the server cannot be used, or None."""
+    """The reason why the server cannot be used, or None."""
     import wandb
 
     saved = wandb.setup().settings  # by `wandb login`

@@ -1,4 +1,4 @@
-"""What a run logs: the rows of the tidy files as one dictionary of values, and the job as flat settings.
+"""The values that a run logs: rows of the tidy files as one dictionary, and the job as flat settings.
 
 Keys are such as `train/loss_mean`, `train/loss_seed_3`, `moments_activation_variance/layer_07` and `gradient_gain`.
 """
@@ -12,30 +12,26 @@ from statistics import fmean, stdev
 from typing import Any
 
 from selfnorm import config
+from selfnorm.config.own_activation import activation_label
+from selfnorm.runs.layout import COORDINATES
 
 Rows = Iterable[Mapping[str, Any]]
 
-COORDINATES = ("step", "epoch", "seed", "split", "layer")
-
 
 def cell_name(job: config.Job) -> str:
-    """What names a run for people, and gathers its seeds and repetitions in one line of a chart."""
-    return f"{job.dataset.name} {job.network} d{job.model.depth}"
+    """The name of a run for people, by which charts gather its seeds and repetitions in one line."""
+    return f"{job.dataset.label} {job.network} d{job.model.depth}"
 
 
 def flat_config(job: config.Job) -> dict[str, Any]:
-    """The coordinates as flat keys, for W&B's filters and groups."""
+    """The coordinates of a run as flat keys, for W&B's filters and groups."""
     return {
         "cell": cell_name(job),
-        "dataset": job.dataset.name,
         "network": job.network,
-        "block": job.model.block,
-        "depth": job.model.depth,
-        "width": job.model.width,
-        "activation": job.activation.name,
-        "normalization": job.normalization.name,
-        "dropout": job.dropout.name,
-        "optimizer": job.optimizer.name,
+        "dataset": job.dataset.label,
+        "activation": activation_label(job.activation.model_dump()),
+        **{group: getattr(job, group).name for group in ("normalization", "dropout", "optimizer")},
+        **job.model.model_dump(include={"block", "depth", "width"}),
         "lr": job.optimizer.lr,
         "batch_size": job.training.batch_size,
         "scale": job.scale,
@@ -46,35 +42,50 @@ def flat_config(job: config.Job) -> dict[str, Any]:
 
 def curve_values(rows: Rows) -> dict[str, float]:
     """Each seed's loss and accuracy, and mean, standard deviation and number of the finite ones."""
-    found: dict[str, float] = {}
+    logged: dict[str, float] = {}
     by_name: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         for quantity in ("loss", "accuracy"):
             name = f"{row['split']}/{quantity}"
-            found[f"{name}_seed_{row['seed']}"] = row[quantity]
+            logged[f"{name}_seed_{row['seed']}"] = row[quantity]
             by_name[name].append(row[quantity])
     for name, values in by_name.items():
         finite = [value for value in values if math.isfinite(value)]
-        found[f"{name}_n"] = len(finite)
+        logged[f"{name}_n"] = len(finite)
         if finite:
-            found[f"{name}_mean"] = fmean(finite)
+            logged[f"{name}_mean"] = fmean(finite)
         if len(finite) > 1:
-            found[f"{name}_sd"] = stdev(finite)
-    return found
+            logged[f"{name}_sd"] = stdev(finite)
+    return logged
+
+
+def fork_values(rows: Rows) -> dict[str, float]:
+    """`forks/order_sd` and so on: standard deviation over forks of log training error at the end of their horizon.
+
+    Geometric mean over the seeds whose forks are all finite; 0 for a source without spread in some seed.
+    """
+    last: dict[str, int] = {}
+    by_seed: dict[tuple[str, int, int], list[float]] = defaultdict(list)
+    for row in rows:
+        last[row["source"]] = max(row["update"], last.get(row["source"], 0))
+        by_seed[row["source"], row["seed"], row["update"]].append(row["loss"])
+    logs: dict[str, list[float]] = defaultdict(list)
+    for (source, _, update), losses in by_seed.items():
+        if update == last[source] and all(0 < loss < math.inf for loss in losses):
+            sd = stdev(map(math.log, losses))
+            logs[source].append(math.log(sd) if sd > 0 else -math.inf)
+    return {f"forks/{source}_sd": math.exp(fmean(values)) for source, values in logs.items()}
 
 
 def moment_values(rows: Rows) -> dict[str, float]:
     """Every moment of every layer, as the mean over the finite seeds, and the gradient's gain."""
-    by_name: dict[str, list[float]] = defaultdict(list)
+    finite: dict[tuple[str, int], list[float]] = defaultdict(list)
     for row in rows:
         for quantity in row.keys() - set(COORDINATES):
             if math.isfinite(row[quantity]):
-                by_name[f"moments_{quantity}/layer_{row['layer']:02d}"].append(row[quantity])
-    means = {name: fmean(values) for name, values in sorted(by_name.items())}
-    return means | _gradient_gain(means)
-
-
-def _gradient_gain(means: Mapping[str, float]) -> dict[str, float]:
-    """Mean-square gradient at the first layer over that at the last: 1 where gradients neither vanish nor explode."""
-    gradients = [value for name, value in means.items() if name.startswith("moments_gradient_second_moment/")]
-    return {"gradient_gain": gradients[0] / gradients[-1]} if len(gradients) > 1 and gradients[-1] else {}
+                finite[quantity, row["layer"]].append(row[quantity])
+    means = {place: fmean(values) for place, values in sorted(finite.items())}
+    logged = {f"moments_{quantity}/layer_{layer:02d}": mean for (quantity, layer), mean in means.items()}
+    # Mean-square gradient at the first layer over that at the last: 1 where gradients neither vanish nor explode
+    gradients = [mean for (quantity, _), mean in means.items() if quantity == "gradient_second_moment"]
+    return logged | ({"gradient_gain": gradients[0] / gradients[-1]} if len(gradients) > 1 and gradients[-1] else {})

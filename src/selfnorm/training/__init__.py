@@ -1,1 +1,1 @@
-"""From a checked configuration to a finished run folder."""
+"""The training of a job: a checked configuration goes in, a finished run folder comes out."""

@@ -1,1 +1,1 @@
-"""Pictures: errors (Figure 1), moments, ratios (fluctuation and causes). In: tidy tables. Out: files."""
+"""The style that the pictures share, and the pictures of one run alone. In: tidy tables. Out: matplotlib figures."""

@@ -26,8 +26,7 @@ function served() {
 
 function exported(index) {
   const unpack = async (id) => {
-    const letters = atob(document.getElementById(id).textContent), bytes = new Uint8Array(letters.length);
-    for (let i = 0; i < letters.length; i += 1) bytes[i] = letters.charCodeAt(i);
+    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (letter) => letter.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   };
   const names = unpack(index.id).then(JSON.parse);
@@ -53,8 +52,8 @@ function exported(index) {
 const state = { overview: { runs: [], problems: [] }, kept: new Map() };
 
 async function kept(key, version, load) {
-  const found = state.kept.get(key);
-  if (found && found.version === version) return found.document;
+  const last = state.kept.get(key);
+  if (last?.version === version) return last.document;
   const document = await load();
   if (state.kept.size > 24) state.kept.delete(state.kept.keys().next().value);
   state.kept.set(key, { version, document });
@@ -64,9 +63,23 @@ async function kept(key, version, load) {
 const rowOf = (id) => state.overview.runs.find((row) => row.id === id);
 const runDocument = (id) => kept(`run:${id}`, rowOf(id)?.version, () => source.run(id));
 const rowsOfTag = (tag) => state.overview.runs.filter((row) => row.tag === tag);
-const groupDocument = (tag) => kept(
-  `group:${tag}`, rowsOfTag(tag).map((row) => row.version + row.state).join(), () => source.group(tag),
-);
+function groupDocument(tag) {
+  const version = rowsOfTag(tag).map((row) => row.version + row.state).join();
+  return kept(`group:${tag}`, version, () => source.group(tag));
+}
 const datasetTitle = (name) => state.overview.runs.find((row) => row.dataset === name)?.dataset_title ?? name;
 const runTitle = (row) => `${row.dataset_title}, ${row.network}, ${row.depth} layers`;
-const runName = (row) => `${runTitle(row)} · ${row.tag} · ${row.id.split("/").pop()}`;
+const folderName = (row) => row.id.split("/").pop();
+const runName = (row) => `${runTitle(row)} · ${row.tag} · ${folderName(row)}`;
+
+// What every table of runs says of a run's training error, each with its interval over seeds
+const MEASURED = {
+  fluctuation: "fluctuation of log error",
+  final_error: "final error",
+  test_error: "test error rate",
+};
+const measured = (row, key) => interval(row[key], row[`${key}_low`], row[`${key}_high`]);
+
+function lastError(row) {
+  return row.error_sd === null ? digits(row.error) : `${digits(row.error)} ± ${digits(row.error_sd, 2)}`;
+}

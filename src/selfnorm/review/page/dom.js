@@ -1,5 +1,5 @@
-// Elements, controls and numbers as text. Every string from a run goes through textContent or an attribute, never
-// through HTML, so that a name is shown as it is.
+// Elements, controls, tables and numbers as text. Every string from a run goes through textContent or an attribute,
+// never through HTML, so that a name is shown as it is.
 "use strict";
 
 function el(tag, attributes = {}, ...children) {
@@ -9,59 +9,69 @@ function el(tag, attributes = {}, ...children) {
     else if (value === true) element.setAttribute(key, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, String(value));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined).map((child) => (
-    child instanceof Node ? child : document.createTextNode(String(child))
-  )));
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return element;
 }
 
+const controls = (...children) => el("div", { class: "controls" }, ...children);
+const note = (...children) => el("p", { class: "note" }, ...children);
+
 // A labelled select; options are [value, text] or texts. A value that is not among them shows as none.
-function choice(label, onchange) {
+function choice(label, onchange, options = []) {
   const select = el("select", { onchange: () => onchange(select.value) });
   const element = el("label", { class: "field" }, el("span", {}, label), select);
-  const fill = (options, value) => {
-    const pairs = options.map((option) => (Array.isArray(option) ? option : [option, option]));
+  const fill = (shown, value) => {
+    const pairs = shown.map((option) => [option].flat().map(String)).map(([v, text = v]) => [v, text]);
     const wanted = String(value ?? select.value);
-    const same = pairs.length === select.options.length
-      && pairs.every(([v, t], i) => select.options[i].value === String(v) && select.options[i].textContent === String(t));
-    if (!same) select.replaceChildren(...pairs.map(([v, t]) => el("option", { value: v }, t)));
-    if (value !== undefined || pairs.some(([v]) => String(v) === wanted)) select.value = wanted;
+    const before = [...select.options].map((option) => [option.value, option.textContent]);
+    if (JSON.stringify(before) !== JSON.stringify(pairs)) { // else an open select would close
+      select.replaceChildren(...pairs.map(([v, text]) => el("option", { value: v }, text)));
+    }
+    if (value !== undefined || pairs.some(([v]) => v === wanted)) select.value = wanted;
   };
+  fill(options);
   return { element, select, fill, get value() { return select.value; } };
 }
 
 function tick(label, checked, onchange, extra = {}) {
-  const input = el("input", { type: "checkbox", onchange: () => onchange(input.checked), ...extra });
-  input.checked = checked;
+  const input = el("input", { type: "checkbox", checked, onchange: () => onchange(input.checked), ...extra });
   return el("label", { class: "tick" }, input, el("span", {}, label));
 }
 
 // A path may be broken after a slash, nowhere else
-const path = (text) => el("span", { class: "path" }, text.split("/").flatMap((part, i) => (i ? ["/", el("wbr"), part] : [part])));
+function path(text) {
+  const parts = text.split("/").flatMap((part, i) => (i ? ["/", el("wbr"), part] : [part]));
+  return el("span", { class: "path" }, parts);
+}
 
-// Classes of a column's cells: numeric, long text
-const kind = (column) => ["number", "text"].filter((name) => column[name === "number" ? "numeric" : name]).join(" ") || null;
+// Columns of a table; cell(row) gives a node, a text or a list of both. `kind` is a class of the column's cells.
+const column = (title, cell, kind = null) => ({ title, cell, kind });
+const numeric = (title, cell) => column(title, cell, "number");
+const wordy = (title, cell) => column(title, cell, "text");
+const cells = (columns, row) => columns.map((one) => el("td", { class: one.kind }, one.cell(row)));
 
-// columns: {title, cell(row) -> node or text, numeric, text}
 function table(caption, columns, rows, attributes = {}) {
-  const head = columns.map((column) => el("th", { scope: "col", class: kind(column) }, column.title));
-  const body = rows.map((row) => el("tr", {}, columns.map((column) => el("td", { class: kind(column) }, column.cell(row)))));
-  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-    el("table", attributes, el("caption", {}, el("span", {}, caption)), el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
+  const head = el("tr", {}, columns.map((one) => el("th", { scope: "col", class: one.kind }, one.title)));
+  const body = el("tbody", {}, rows.map((row) => el("tr", {}, cells(columns, row))));
+  return scrolling(caption, caption, el("thead", {}, head), body, attributes);
+}
+
+function scrolling(label, caption, head, body, attributes) {
+  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
+    el("table", attributes, el("caption", {}, el("span", {}, caption)), head, body));
 }
 
 const MISSING = "–";
 
 function digits(value, count = 3) {
-  if (value === null || value === undefined || !Number.isFinite(value)) return MISSING;
+  if (!Number.isFinite(value)) return MISSING;
   const size = Math.abs(value);
-  if (value === 0) return "0";
-  return size >= 1e5 || size < 1e-3 ? value.toExponential(count - 1).replace("e+", "e") : String(Number(value.toPrecision(count)));
+  if (size >= 1e5 || (size < 1e-3 && size > 0)) return value.toExponential(count - 1).replace("e+", "e");
+  return String(Number(value.toPrecision(count)));
 }
 
 function interval(value, low, high) {
-  if (value === null || value === undefined) return MISSING;
-  if (low === null || low === undefined) return digits(value);
+  if (!Number.isFinite(low)) return digits(value);
   return el("span", {}, digits(value), " ", el("span", { class: "whole" }, `(${digits(low)} to ${digits(high)})`));
 }
 

@@ -2,115 +2,127 @@
 "use strict";
 
 const figureView = (() => {
-  const chosen = { tag: "", hidden: new Set(), seen: "" };
-  const tag = choice("Tag", (value) => { chosen.tag = value; update(); });
-  const axis = choice("Error axis", paint);
-  const across = choice("Step axis", paint);
-  axis.fill([["log", "logarithmic"], ["linear", "linear"]]);
-  across.fill([["linear", "linear"], ["log", "logarithmic"]]);
+  const tag = choice("Tag", (value) => { chosen = value; update(); });
+  const axis = axisChoice("Error axis", paint), across = axisChoice("Step axis", paint, "linear");
   const options = { band: true, first: true };
+  const option = (label, key) => tick(label, true, (on) => { options[key] = on; paint(); });
   const networks = el("fieldset", { class: "ticks" }), depths = el("fieldset", { class: "ticks" });
   const panels = el("div", { class: "panels" }), tables = el("div");
   const element = el("section", { "aria-label": "Figure 1" },
-    el("form", { class: "controls", onsubmit: (event) => event.preventDefault() }, tag.element, axis.element, across.element,
-      tick("bands", true, (on) => { options.band = on; paint(); }), tick("first seed", true, (on) => { options.first = on; paint(); })),
+    controls(tag.element, axis.element, across.element, option("bands", "band"), option("first seed", "first")),
     networks, depths,
-    el("p", { class: "note" }, "Lines: geometric mean over seeds of the training error (mean cross-entropy, nats). Bands: one standard deviation of log error over seeds. Thin lines: the first seed alone."),
+    note("Lines: geometric mean over seeds of the training error (mean cross-entropy, nats). Bands: one standard "
+      + "deviation of log error over seeds. Thin lines: the first seed alone."),
     panels, tables);
-  let group = { lines: [] };
+  const hidden = new Set(); // `network SNN`, `depth 8`
+  let group = { lines: [] }, chosen = "", seen = "";
 
-  function ticks(fieldset, legend, values, letter) {
-    const all = el("button", { type: "button", class: "small", onclick: () => { values.forEach((v) => chosen.hidden.delete(letter + v)); update(); } }, "all");
-    fieldset.replaceChildren(el("legend", {}, legend), ...values.map((value) => tick(value, !chosen.hidden.has(letter + value), (on) => {
-      if (on) chosen.hidden.delete(letter + value); else chosen.hidden.add(letter + value);
-      paint();
-    }, { "data-key": letter + value })), ...(values.length > 3 ? [all] : []));
+  function ticks(fieldset, legend, key, values) {
+    const set = (value, on) => (on ? hidden.delete(`${key} ${value}`) : hidden.add(`${key} ${value}`));
+    const all = () => { values.forEach((value) => set(value, true)); update(); };
+    fieldset.replaceChildren(el("legend", {}, legend),
+      ...values.map((value) => tick(value, !hidden.has(`${key} ${value}`), (on) => { set(value, on); paint(); }, {
+        "data-key": `${key} ${value}`,
+      })),
+      ...(values.length > 3 ? [el("button", { type: "button", class: "small", onclick: all }, "all")] : []));
   }
 
   function paint() {
-    const visible = group.lines.filter((line) => !chosen.hidden.has(`n${line.network}`) && !chosen.hidden.has(`d${line.depth}`));
     const datasets = unique(group.lines.map((line) => line.dataset));
-    while (panels.children.length > datasets.length) panels.lastChild.remove();
+    // All panels before any chart: a panel alone in its row would be drawn as wide as the row
+    const charts = [...panels.querySelectorAll(".chart")].slice(0, datasets.length);
+    while (charts.length < datasets.length) charts.push(chart("tall"));
+    const nothing = el("p", {}, group.note ?? "No run of this tag has a curve yet.");
+    if (charts.some((one, i) => one !== panels.children[i]) || panels.children.length !== charts.length) {
+      panels.replaceChildren(...(charts.length ? charts : [nothing]));
+    }
     datasets.forEach((dataset, i) => {
-      const here = visible.filter((line) => line.dataset === dataset), title = group.lines.find((line) => line.dataset === dataset).dataset_title;
-      if (!panels.children[i]) panels.append(chart("", "tall"));
-      panels.children[i].setAttribute("aria-label", `Training error by step, ${title}: ${here.map((line) => line.title).join("; ")}. Numbers in the table below.`);
-      draw(panels.children[i], () => ({
-        traces: here.filter((line) => line.step.length).flatMap((line) => bandTraces(line, options)),
-        layout: {
-          title, xaxis: { title: "update steps", ...numberAxis(across.value) }, yaxis: { title: "training error", ...numberAxis(axis.value) },
-          showlegend: true,
-        },
-      }));
+      const lines = group.lines.filter((line) => line.dataset === dataset), title = lines[0].dataset_title;
+      const shown = lines.filter((line) => !["network", "depth"].some((key) => hidden.has(`${key} ${line[key]}`)));
+      const names = shown.map((line) => line.title).join("; ");
+      const label = `Training error by step, ${title}: ${names}. Numbers in the table below.`;
+      const view = { label, key: `${chosen} ${dataset}`, title, axis: axis.value, across: across.value };
+      drawLines(charts[i], view, () => (
+        shown.filter((line) => line.step.length).flatMap((line) => bandTraces(line, options))
+      ));
     });
-    if (!group.lines.length) panels.replaceChildren(el("p", {}, group.note ?? "No run of this tag has a curve yet."));
   }
+
+  const place = [column("data set", (row) => datasetTitle(row.dataset)), numeric("depth", (row) => row.depth)];
+  const cellColumns = [
+    ...place,
+    column("network", (row) => el("a", { href: ask("run", { id: row.cell }) }, row.label)),
+    numeric("n", (row) => row.n),
+    ...Object.entries(MEASURED).map(([key, title]) => numeric(title, (row) => measured(row, key))),
+    numeric("spread over seeds", (row) => digits(row.spread)),
+    wordy("note", (row) => [row.diverged, row.note].filter(Boolean).join("; ")),
+  ];
+  const ratioColumns = [
+    ...place,
+    column("statistic", (row) => row.statistic),
+    numeric("BN", (row) => digits(row.value_a)),
+    numeric("SNN", (row) => digits(row.value_b)),
+    numeric("BN / SNN", (row) => interval(row.ratio, row.low, row.high)),
+    numeric("p", (row) => digits(row.p_holm, 2)),
+    numeric("n", (row) => `${row.n_a} / ${row.n_b}`),
+    wordy("note", (row) => row.note),
+  ];
+  const COLOURS = { holds: "yes", "does not hold": "no" };
+  const verdictColumns = [
+    column("verdict", (row) => el("span", { class: `verdict ${COLOURS[row.verdict] ?? "open"}` }, row.verdict)),
+    wordy("with the numbers it rests on", (row) => row.sentence),
+  ];
 
   function showTables() {
-    const columns = [
-      { title: "data set", cell: (row) => datasetTitle(row.dataset) }, { title: "depth", numeric: true, cell: (row) => row.depth },
-      { title: "network", cell: (row) => el("a", { href: ask("run", { id: row.cell }) }, row.label) }, { title: "n", numeric: true, cell: (row) => row.n },
-      { title: "fluctuation of log error", numeric: true, cell: (row) => interval(row.fluctuation, row.fluctuation_low, row.fluctuation_high) },
-      { title: "of the error itself", numeric: true, cell: (row) => interval(row.fluctuation_error, row.fluctuation_error_low, row.fluctuation_error_high) },
-      { title: "final error", numeric: true, cell: (row) => interval(row.final_error, row.final_error_low, row.final_error_high) },
-      { title: "test error rate", numeric: true, cell: (row) => interval(row.test_error, row.test_error_low, row.test_error_high) },
-      { title: "spread over seeds", numeric: true, cell: (row) => digits(row.spread) },
-      { title: "note", text: true, cell: (row) => [row.diverged, row.note].filter(Boolean).join("; ") },
-    ];
-    const parts = [el("h2", {}, "Variance of the training error"), table("Per cell, geometric mean over n seeds with 95 % intervals; runs that have ended", columns, group.cells, { id: "variance" })];
-    parts.push(el("h2", {}, "Does the claim hold?"));
-    if (group.verdicts.length) {
-      parts.push(table("The two parts of the claim, BN against SNN", [
-        { title: "verdict", cell: (row) => el("span", { class: `verdict ${{ holds: "yes", "does not hold": "no" }[row.verdict] ?? "open"}` }, row.verdict) },
-        { title: "with the numbers it rests on", text: true, cell: (row) => row.sentence },
-      ], group.verdicts, { id: "verdicts" }), ...group.chosen.map((sentence) => el("p", { class: "note chosen" }, `${sentence}.`)));
-      parts.push(table("Every ratio BN / SNN, geometric means over seeds, 95 % intervals, p corrected by Holm", ratioColumns(), group.ratios, { id: "ratios" }));
-    } else parts.push(el("p", { class: "note" }, group.note ?? ""));
-    tables.replaceChildren(...parts);
+    const caption = "Per cell, geometric mean over n seeds with 95 % intervals; runs that have ended";
+    tables.replaceChildren(
+      el("h2", {}, "Variance of the training error"), table(caption, cellColumns, group.cells, { id: "variance" }),
+      el("h2", {}, "Does the claim hold?"), ...(group.verdicts.length ? verdictTables() : [note(group.note ?? "")]));
   }
 
-  function ratioColumns() {
+  function verdictTables() {
+    const ratios = "Every ratio BN / SNN, geometric means over seeds, 95 % intervals, p corrected by Holm";
     return [
-      { title: "data set", cell: (row) => datasetTitle(row.dataset) }, { title: "depth", numeric: true, cell: (row) => row.depth },
-      { title: "statistic", cell: (row) => row.statistic },
-      { title: "BN", numeric: true, cell: (row) => digits(row.value_a) }, { title: "SNN", numeric: true, cell: (row) => digits(row.value_b) },
-      { title: "BN / SNN", numeric: true, cell: (row) => interval(row.ratio, row.low, row.high) },
-      { title: "p", numeric: true, cell: (row) => digits(row.p_holm, 2) }, { title: "n", numeric: true, cell: (row) => `${row.n_a} / ${row.n_b}` },
-      { title: "note", text: true, cell: (row) => row.note },
+      table("The two parts of the claim, BN against SNN", verdictColumns, group.verdicts, { id: "verdicts" }),
+      ...group.chosen.map((sentence) => el("p", { class: "note chosen" }, `${sentence}.`)),
+      table(ratios, ratioColumns, group.ratios, { id: "ratios" }),
     ];
   }
 
-  // With more than eight networks or lines without end nobody sees anything: start with the paper's two, if they are there.
+  // More than four networks start with the paper's two alone, or with three if neither is among them.
   function firstChoice(names) {
-    chosen.hidden.clear();
+    hidden.clear();
     const papers = names.filter((name) => name === "SNN" || name === "BN");
-    if (names.length > 4) names.filter((name) => (papers.length ? !papers.includes(name) : names.indexOf(name) > 2)).forEach((name) => chosen.hidden.add(`n${name}`));
+    const shown = names.length <= 4 ? names : papers.length ? papers : names.slice(0, 3);
+    for (const name of names) if (!shown.includes(name)) hidden.add(`network ${name}`);
   }
 
   async function update() {
     const tags = unique(state.overview.runs.map((row) => row.tag)).sort();
-    chosen.tag ||= best(tags);
-    tag.fill(tags, chosen.tag);
-    if (!tags.includes(chosen.tag)) {
+    chosen ||= best(tags);
+    tag.fill(tags, chosen);
+    if (!tags.includes(chosen)) {
       for (const part of [networks, depths, tables]) part.replaceChildren();
-      panels.replaceChildren(el("p", { role: "alert" }, chosen.tag ? `Not here: tag ${chosen.tag}. Choose another.` : "No run here yet."));
+      const reason = chosen ? `Not here: tag ${chosen}. Choose another.` : "No run here yet.";
+      panels.replaceChildren(el("p", { role: "alert" }, reason));
       return;
     }
-    group = await groupDocument(chosen.tag);
+    const wanted = chosen, found = await groupDocument(wanted);
+    if (wanted !== chosen) return; // another was chosen meanwhile
+    group = found;
     const names = unique(group.lines.map((line) => line.network)).sort();
-    if (chosen.seen !== chosen.tag) { firstChoice(names); chosen.seen = chosen.tag; }
-    ticks(networks, "Networks", names, "n");
-    ticks(depths, "Depths", unique(group.lines.map((line) => line.depth)).sort(byNumber), "d");
-    if (panels.firstChild && !panels.firstChild.classList.contains("chart")) panels.replaceChildren();
+    if (seen !== chosen) { firstChoice(names); seen = chosen; }
+    ticks(networks, "Networks", "network", names);
+    ticks(depths, "Depths", "depth", unique(group.lines.map((line) => line.depth)).sort(byNumber));
     paint();
     showTables();
   }
 
-  // The tag with most of Figure 1's own networks
+  // The tag with most runs of Figure 1's networks
   function best(tags) {
     const score = (name) => rowsOfTag(name).filter((row) => row.network === "SNN" || row.network === "BN").length;
     return [...tags].sort((a, b) => score(b) - score(a))[0] ?? "";
   }
 
-  return { element, update, show: (parameters) => { if (parameters.get("tag")) chosen.tag = parameters.get("tag"); return update(); } };
+  return { element, update, show: (parameters) => { chosen = parameters.get("tag") || chosen; return update(); } };
 })();

@@ -15,7 +15,8 @@ function say(text, bad = false) {
 // Filling anew replaces elements: the focus goes to the one of the same key or address, else to the one in its place.
 async function keepingFocus(work) {
   const all = () => [...main.querySelectorAll("a[href], button, [tabindex]")];
-  const before = document.activeElement, { key } = before.dataset, href = before.getAttribute("href"), place = all().indexOf(before);
+  const before = document.activeElement, place = all().indexOf(before);
+  const { key } = before.dataset, href = before.getAttribute("href");
   await work();
   if (before.isConnected) return;
   const same = (element) => (key ? element.dataset.key === key : href && element.getAttribute("href") === href);

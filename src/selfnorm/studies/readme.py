@@ -1,0 +1,118 @@
+"""The results in the README and docs/results/README.md, from the committed tables: what they say is what was measured.
+
+In: the root of the repository. Out: the README with the text between its markers replaced; the page of all studies.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from selfnorm.analysis.bounds import Estimate, three_digits
+from selfnorm.analysis.coordinates import dataset_title
+from selfnorm.analysis.levels import FIT
+from selfnorm.analysis.words import bullets, duration, markdown_table
+from selfnorm.studies import fixed_point_words
+from selfnorm.studies.claim import QUESTIONS, judged
+
+RESULTS = Path("docs/results")
+
+
+def _table(name: str) -> Callable[[Path], str]:
+    return lambda folder: (folder / f"{name}.md").read_text(encoding="utf-8")
+
+
+# Folder -> its title and its main table.
+STUDIES: dict[str, tuple[str, Callable[[Path], str]]] = {
+    "digits": ("digits by the paper's own protocol", _table("answers")),
+    "long": ("MNIST and CIFAR-10 over 800 epochs", _table("answers")),
+    "preview": (
+        "MNIST and CIFAR-10, the first 40 epochs (width 128, 3200 samples: the preview of 0.1.0)",
+        _table("answers"),
+    ),
+    "cifar10": ("CIFAR-10, the first 20 epochs, in bf16", _table("answers")),
+    "paper_width": ("MNIST at the paper's width, the first 5 epochs, in bf16", _table("answers")),
+    "causes": ("Which perturbation moves which network", _table("causes")),
+    "fixed_points": ("Other fixed points than (0, 1)", fixed_point_words.summary),
+}
+
+
+def studies_page(root: Path) -> str:
+    """docs/results/README.md: for each published study its command, its time and its main table."""
+    parts = ["# Published studies\n\nWritten by `make results` from the committed tables. Ratios are BN / SNN.\n"]
+    for name, (title, table) in STUDIES.items():
+        folder = root / RESULTS / name
+        if folder.is_dir():
+            provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["provenance"]
+            commands = "\n".join(f"    {command}" for command in provenance["environment"]["command"])
+            time = f"{duration(provenance['seconds'])} of training. [Report]({name}/report.md)."
+            parts.append(f"## {title}\n\n{commands}\n\n{time}\n\n{table(folder)}")
+    parts.append("[bfloat16 against single precision](precision.md), over the first two epochs at the paper's width.\n")
+    return "\n".join(parts)
+
+
+def with_results(readme: str, root: Path) -> str:
+    """The README's text with the answers of the published studies that were forked between its markers.
+
+    Raises ValueError if the markers are not there.
+    """
+    folders = [root / RESULTS / name for name in STUDIES if (root / RESULTS / name / "forks.csv.gz").is_file()]
+    return between(readme, "results: begin (make results)", "results: end", claim_text(folders))
+
+
+def claim_text(folders: list[Path]) -> str:
+    """One row per data set and depth, and a sentence for each question, judged over the cells of all folders."""
+    answers, perturbation, fluctuation = (
+        pd.concat(pd.read_csv(folder / name, dtype={"against": "str"}).assign(study=folder.name) for folder in folders)
+        for name in ("answers.csv", "perturbation.csv", "fluctuation.csv")
+    )
+    answers = judged(answers.fillna({"against": ""}).reset_index(drop=True))
+    rows = []
+    for (study, dataset, depth), group in answers.groupby(["study", "dataset", "depth"], sort=False):
+        link = f"[{study}]({RESULTS}/{study}/report.md)"
+        row: dict[str, Any] = {"study": link, "data set": dataset_title(str(dataset))}
+        row |= {"depth": depth, "n": "{n_a} / {n_b}".format_map(group.iloc[0])}
+        for _, answer in group.iterrows():
+            verdict = "" if answer["verdict"] == "holds" else f", {answer['verdict']}"
+            row[QUESTIONS[answer["question"]][1].format_map(answer)] = f"{Estimate.of(answer)}{verdict}"
+        rows.append(row)
+    order = perturbation[(perturbation["source"] == "order") & (perturbation["equal"] == "updates")]
+    visible = fluctuation[fluctuation["statistic"] == FIT].groupby(["study", "dataset", "depth"])["visible"].any()
+    ratios = {question: _reach(group) for question, group in answers.groupby("question")}
+    counts = {question: _counted(group) for question, group in answers.groupby("question")}
+    alone = _reach(order[order["step"].isna()])
+    sentences = [
+        "**Perturbed more?** Let copies of one network train an epoch on other batches and measure their errors over "
+        f"other batches: with BN these lie {ratios['perturbation']} times as far apart as with the SNN, at the same "
+        f"error ({alone} times at equal updates if the order of training alone differs). {counts['perturbation']}",
+        f"**Fluctuates more?** From epoch to epoch BN's curve moves {ratios['fluctuation']} times as much as the "
+        f"SNN's, at the same error. {counts['fluctuation']} In {visible.sum()} of {len(visible)} it moves by one per "
+        "cent of the error within 100 epochs, which an eye sees in a figure.",
+        f"**Learns faster?** To the same error BN needs {ratios['speed']} times the updates of the SNN. "
+        f"{counts['speed']}",
+    ]
+    return f"{markdown_table(pd.DataFrame(rows))}\n{bullets(sentences)}"
+
+
+def _reach(rows: pd.DataFrame) -> str:
+    """`3.2 to 41`, the range of the ratios; `at least` in front if one of them is a bound."""
+    rows = rows.dropna(subset="value")
+    bound = "at least " if (rows["kind"] == "≥").any() else ""
+    low, high = three_digits(rows["value"].min()), three_digits(rows["value"].max())
+    return bound + (low if low == high else f"{low} to {high}")
+
+
+def _counted(rows: pd.DataFrame) -> str:
+    return f"The claim holds in {(rows['verdict'] == 'holds').sum()} of {len(rows)} cells."
+
+
+def between(readme: str, begin: str, end: str, text: str) -> str:
+    """The README with `text` between two comments. Raises ValueError if they are not there."""
+    begin, end = f"<!-- {begin} -->", f"<!-- {end} -->"
+    head, found_begin, rest = readme.partition(begin)
+    _, found_end, tail = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"the README has no {begin} ... {end}: put the two markers where the table belongs")
+    return f"{head}{begin}\n{text}{end}{tail}"
