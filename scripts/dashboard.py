@@ -1,8 +1,8 @@
 """Create or update W&B's workspace and report of the project; the verdicts in it come from local runs.
 
-python scripts/dashboard.py                             (verdicts from SELFNORM_RUNS or runs, else docs/results/preview)
+python scripts/dashboard.py                             (verdicts from SELFNORM_RUNS or runs, else docs/results/figure1)
 python scripts/dashboard.py runs --tag figure1-preview
-python scripts/dashboard.py docs/results/preview --dry-run dashboard.json     (no server, no account)
+python scripts/dashboard.py docs/results/figure1 --dry-run dashboard.json     (no server, no account)
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Pictures, tables and report from runs, or from committed tables.
 
-python scripts/report.py runs --tag figure1 --out docs/results/preview
-python scripts/report.py docs/results/preview --rebuild
+python scripts/report.py runs --tag figure1 --out docs/results/figure1
+python scripts/report.py docs/results/figure1 --rebuild
 python scripts/report.py runs --tag architectures --compare LN SNN --out docs/results/layer_norm
 """
 
@@ -59,7 +59,7 @@ def _load(options: argparse.Namespace) -> Tables:
             raise ValueError("--tag selects runs, not committed tables: leave it out or give the root of the runs")
         return read_results(options.source)
     if options.out is None:
-        raise ValueError("--out is missing: say where to write, for example --out docs/results/preview")
+        raise ValueError("--out is missing: say where to write, for example --out docs/results/figure1")
     tables = pool_seeds(load_runs(options.source, tuple(options.tag), thin=True))
     source = "runs" if options.source.is_absolute() else str(options.source)  # a path of one machine helps nobody
     out = options.out.name if options.out.is_absolute() else str(options.out)

@@ -91,7 +91,7 @@ def test_make_figure1_trains_and_reports_in_another_folder(tmp_path: Path) -> No
     ],
 )
 def test_a_notebooks_backend_does_not_stop_a_command(script: str, arguments: tuple[str, ...], tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "docs/results/preview", tmp_path / "results")
+    shutil.copytree(ROOT / "docs/results/figure1", tmp_path / "results")
     done = run(script, *arguments, folder=tmp_path, **NOTEBOOK)
     assert done.returncode == 0, done.stderr
 
@@ -104,12 +104,12 @@ def test_a_terminal_without_utf_8_still_gets_the_list(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_locale_without_utf_8_changes_no_file(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "docs/results/preview", tmp_path / "results")
+    shutil.copytree(ROOT / "docs/results/figure1", tmp_path / "results")
     done = run("scripts/report.py", "results", "--rebuild", folder=tmp_path, **ASCII)
     assert done.returncode == 0, done.stderr
     for path in (tmp_path / "results").glob("*.*"):
         if path.suffix in (".md", ".tex", ".csv", ".json"):
-            assert path.read_bytes() == (ROOT / "docs/results/preview" / path.name).read_bytes(), path.name
+            assert path.read_bytes() == (ROOT / "docs/results/figure1" / path.name).read_bytes(), path.name
 
 
 FAKE_PYTHON = """#!/bin/sh

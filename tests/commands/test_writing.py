@@ -47,10 +47,10 @@ def made(folder: Path, script: str) -> tuple[str, ...]:
             run_job(job)
             return (str(job.folder), "--seed=0", "--out=exported")
         case "dashboard.py":
-            return (str(ROOT / "docs/results/preview"), "--dry-run=out")
+            return (str(ROOT / "docs/results/figure1"), "--dry-run=out")
         case _:
             shutil.copytree(
-                ROOT / "docs" / {"report.py": "results/preview"}.get(script, "theory/prediction"), folder / "out"
+                ROOT / "docs" / {"report.py": "results/figure1"}.get(script, "theory/prediction"), folder / "out"
             )
             return ("out", "--rebuild")
 

@@ -125,7 +125,8 @@ BAD = {
     "seeds=[-1]": "seeds.0=-1: input should be greater than or equal to 0",
     "activation.name=zelu": "activation.name='zelu': legal are 'selu', 'leaky_relu', 'elu', 'relu'",
     "training.loss=max": "training.loss='max': legal are 'sum' or 'mean'",
-    "+model.dept=3": "unknown key model.dept; legal here: depth, width, block, gain; did you mean depth?",
+    "+model.dept=3": "unknown key model.dept; legal here: depth, width, widths, block, initialization, gain, output; "
+    "did you mean depth?",
     "+activation.slope=3": "unknown key activation.slope; legal here: name, fixed_point, alpha, lambda, learn",
     "activation.fixed_point=[-0.5,0.1]": "for this mu it exists for 0.403979 < nu",
     "activation.fixed_point=[0,-1]": "activation.fixed_point=[0, -1]: use mean -1000 to 1000, variance 1e-06 to 1e+06",

@@ -20,6 +20,12 @@ CASES = {
     "alpha_dropout_needs_constants_that_stay": (
         "dropout=alpha activation.learn=true", "activation.learn=true", "activation.learn=false",
     ),
+    "blocks_need_one_width": (
+        "model=residual model.widths=[64,32]", "model=residual", "model=residual adds a layer's input",
+    ),
+    "gain_is_of_normal_weights": (
+        "model.initialization=torch model.gain=2", "model.gain=2", "model.initialization=torch has its own",
+    ),
     "train_limit_is_within_the_data": (
         "dataset.train_limit=50001", "dataset.train_limit=50000", "use 1 to 50000, or null for all",
     ),

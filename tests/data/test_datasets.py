@@ -11,8 +11,8 @@ import pytest
 from data.stand_ins import Contents, put
 
 from selfnorm.config import groups
+from selfnorm.data.cache import READERS
 from selfnorm.data.datasets import CIFAR10, CIFAR_RECORD_BYTES, DATASETS, Dataset
-from selfnorm.data.readers import READERS
 from selfnorm.data.splits import Splits, load_splits
 
 CONF = Path(__file__).parents[2] / "conf"

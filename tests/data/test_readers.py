@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from data.stand_ins import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Contents, idx_bytes, put
 
+from selfnorm.data.cache import read_cifar, read_digits, read_idx
 from selfnorm.data.datasets import CIFAR10, CIFAR_RECORD_BYTES, DATASETS, DIGITS, MNIST
-from selfnorm.data.readers import read_cifar, read_digits, read_idx
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, size=(6, 2, 5), dtype=np.uint8)

@@ -13,8 +13,8 @@ from data.stand_ins import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS,
 from sklearn.preprocessing import StandardScaler
 
 from selfnorm.data import splits
+from selfnorm.data.cache import READERS, Part, Raw
 from selfnorm.data.datasets import CIFAR_RECORD_BYTES, DIGITS, Dataset
-from selfnorm.data.readers import READERS, Part, Raw
 from selfnorm.data.splits import load_splits
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from selfnorm import config
-from selfnorm.config.selu_constants import SELU_ALPHA, SELU_LAMBDA
+from selfnorm.config.activation import SELU_ALPHA, SELU_LAMBDA
 from selfnorm.networks.activations import LearnedSelu, Selu, initialization_gain, make_activation
 from selfnorm.networks.layers import (
     EVALUATION,

@@ -101,25 +101,30 @@ def test_forks_are_committed_and_a_rebuild_gives_the_same_bytes(claim_report: Pa
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+def test_tables_are_written_to_six_digits_also_where_a_column_holds_objects(tmp_path: Path) -> None:
+    report._write_csv(pd.DataFrame({"value": [2 / 3, None]}, dtype=object), tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").read_text().split() == ["value", "0.666667", '""']
+
+
 def test_the_readme_has_a_row_for_each_cell_and_judges_all_published_studies_as_one_family(
     claim_report: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(claim_report, tmp_path / "docs/results/digits")
     shutil.copytree(claim_report, tmp_path / "docs/results/long")
-    (tmp_path / "docs/results/preview").mkdir()  # without forks: not in the README
+    (tmp_path / "docs/results/cifar10").mkdir()  # without forks: not in the README
     old = "head\n<!-- results: begin (make results) -->\nstale\n<!-- results: end -->\ntail\n"
     readme = with_results(old, tmp_path)
     assert readme.startswith("head\n")
     assert readme.endswith("tail\n")
     assert "stale" not in readme
     lines = readme.splitlines()
-    rows = [line.split(" | ") for line in lines if " | MNIST | " in line]
-    assert [row[2] for row in rows] == ["8", "16", "32"] * 2
-    assert rows[1][3] == "6 / 6"
-    assert ", undecided" in rows[2][4]  # no forks of the SNN at depth 32
+    rows = [line.split(" | ") for line in lines if line.startswith("| [MNIST](")]
+    assert [row[1] for row in rows] == ["8", "16", "32"] * 2
+    assert rows[1][2] == "6 / 6"
+    assert ", undecided" in rows[2][3]  # no forks of the SNN at depth 32
     assert sum(line.startswith("- **") for line in lines) == 3
     assert "times as far apart" in claim_text([claim_report])
-    assert "The claim holds in 1 of 3 cells." in claim_text([claim_report])
+    assert "The claim holds in 1 of 3 cells; it does not hold in 1 and is undecided in 1." in claim_text([claim_report])
     both = pd.concat([pd.read_csv(claim_report / "answers.csv", dtype={"against": "str"})] * 2).fillna({"against": ""})
     assert judged(both)["num_cells"].max() == 6
 

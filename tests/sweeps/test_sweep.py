@@ -40,4 +40,4 @@ def test_figure1_has_the_papers_twelve_cells_and_six_seeds() -> None:
 
 def test_work_counts_weights_samples_epochs_and_seeds() -> None:
     job = compose_job("dataset=digits", "scale=smoke", "model.depth=3")  # 512 samples, 2 epochs, 2 seeds, width 32
-    assert work(job) == (64 * 32 + 2 * 32 * 32) * 512 * 2 * 2
+    assert work(job) == (64 * 32 + 2 * 32 * 32 + 32 * 10) * 512 * 2 * 2

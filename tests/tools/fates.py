@@ -29,7 +29,8 @@ def tell_of_writing() -> None:
     def tell(event: str, arguments: tuple[Any, ...]) -> None:
         subject = arguments[0] if arguments else ""
         flags = arguments[2] if event == "open" and isinstance(arguments[2], int) else 0
-        opened = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and subject != os.devnull
+        named = subject != os.devnull and not isinstance(subject, int)  # a number is a stream that is open already
+        opened = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and named
         made = event == "os.mkdir" and not os.path.isdir(subject)  # Hydra asks for its folder, which is there: "."
         changed = event in ("os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate")
         if opened or made or changed:

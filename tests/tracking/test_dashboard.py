@@ -26,7 +26,7 @@ from selfnorm.dashboard.workspace import COLUMNS, make_workspace
 from selfnorm.training.job import run_job
 
 Make = Callable[..., config.Job]
-RESULTS = ROOT / "docs/results/preview"
+RESULTS = ROOT / "docs/results/figure1"
 
 
 def specs(path: Path, *, tags: tuple[str, ...] = ("figure1-preview",)) -> dict[str, Any]:
@@ -116,10 +116,10 @@ def test_without_a_source_the_verdicts_are_of_the_runs_here_else_the_committed_o
     assert numbers.startswith("charts without verdicts: runs is not a folder")
     assert "Does the claim hold?" not in spec
     (tmp_path / "docs/results").mkdir(parents=True)
-    (tmp_path / "docs/results/preview").symlink_to(RESULTS)
+    (tmp_path / "docs/results/figure1").symlink_to(RESULTS)
     (tmp_path / "runs").mkdir()  # of a clone in which nothing was trained yet
     numbers, spec = published()
-    assert numbers == "verdicts from docs/results/preview"
+    assert numbers == "verdicts from docs/results/figure1"
     assert "MNIST, depth 32, BN fluctuates more" in spec
     write_figure1(tmp_path / "runs", datasets=("digits",), epochs=30, records=3)
     numbers, spec = published()

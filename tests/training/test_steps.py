@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from selfnorm import config
+from selfnorm.data.cache import read_digits
 from selfnorm.data.datasets import DIGITS
-from selfnorm.data.readers import read_digits
 from selfnorm.runs.layout import MOMENTS, NETWORK
 from selfnorm.training.job import run_job
 from selfnorm.training.module import epoch_order, make_optimizer

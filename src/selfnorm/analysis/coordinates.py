@@ -11,9 +11,8 @@ from typing import Any
 import pandas as pd
 
 from selfnorm.config import MAX_DEPTH, identity
-from selfnorm.config.own_activation import activation_label
+from selfnorm.config.activation import SELU_ALPHA, SELU_LAMBDA, activation_label
 from selfnorm.config.own_data import dataset_label
-from selfnorm.config.selu_constants import SELU_ALPHA, SELU_LAMBDA
 from selfnorm.data.datasets import DATASETS
 
 # Keys of a configuration with a column of a shorter name; every other key is the name of its column.

@@ -9,10 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from selfnorm.config.own_activation import Custom
 from selfnorm.config.own_data import Arrays, Standardize, Table
-from selfnorm.config.selu_constants import PAPERS_FIXED_POINT, complete_selu
-from selfnorm.config.values import Count, Finite, Group
+from selfnorm.config.values import Count, Factor, Finite, Group, Rate
 from selfnorm.data import datasets
 
 MAX_DEPTH = 1000
@@ -34,11 +32,7 @@ def wandb_name(text: str) -> str:
 
 Width = Annotated[int, Field(ge=1, le=10**6)]
 Machines = Annotated[int, Field(ge=1, le=1024)]
-Rate = Annotated[Finite, Field(ge=0, lt=1)]
 Epsilon = Annotated[Finite, Field(ge=1e-12, le=1)]
-# Factors of a layer's weights or output: single precision holds their squares, and the sums of these over a layer.
-Alpha = Annotated[Finite, Field(gt=0, le=1e6)]
-Factor = Annotated[Finite, Field(ge=1e-6, le=1e6)]
 # A larger one overflows single precision inside torch's optimizers; networks diverge long before that.
 LearningRate = Annotated[Finite, Field(gt=0, le=1e30)]
 WandbName = Annotated[str, AfterValidator(wandb_name)]
@@ -77,50 +71,6 @@ class Model(Group):
     def layer_widths(self, num_inputs: int) -> list[int]:
         """The number of units of every hidden layer."""
         return self.widths or [self.width or num_inputs] * self.depth
-
-
-class Selu(Group):
-    """SELU by its constants or by its fixed point: from those that are given, all three are computed.
-
-    fixed_point: mean and variance that layers of independent random weights of variance 1/n keep; null only for
-    constants that were chosen otherwise. learn: every layer of every replica trains its own alpha and lambda.
-    """
-
-    name: Literal["selu"]
-    fixed_point: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None
-    alpha: Alpha
-    lambda_: Factor = Field(alias="lambda")
-    learn: bool
-
-    @model_validator(mode="before")
-    @classmethod
-    def _constants_and_fixed_point_agree(cls, keys: Any) -> Any:
-        return complete_selu(keys) if isinstance(keys, dict) else keys
-
-    @property
-    def label(self) -> str:
-        """The activation's name in folders: `selu` for the paper's constants, else with what differs."""
-        if self.fixed_point is None:
-            target = f"_a{self.alpha:g}_l{self.lambda_:g}"
-        else:
-            target = "" if self.fixed_point == PAPERS_FIXED_POINT else "_m{:g}_v{:g}".format(*self.fixed_point)
-        return f"selu{target}{'_learned' if self.learn else ''}"
-
-
-class LeakyRelu(Group):
-    name: Literal["leaky_relu"]
-    slope: Rate
-
-
-class Elu(Group):
-    name: Literal["elu"]
-    alpha: Alpha
-
-
-class PlainActivation(Group):
-    """An activation function of torch.nn by its name there, in small letters."""
-
-    name: Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
 
 
 class NoNormalization(Group):
@@ -217,7 +167,6 @@ class Logger(Group):
 
 
 AnyDataset = Annotated[Dataset | Table | Arrays, Field(discriminator="name")]
-Activation = Annotated[Selu | LeakyRelu | Elu | PlainActivation | Custom, Field(discriminator="name")]
 Normalization = Annotated[NoNormalization | Batch | Layer | Weight, Field(discriminator="name")]
 AnyDropout = Annotated[NoDropout | Dropout, Field(discriminator="name")]
 Optimizer = Annotated[Sgd | Adam, Field(discriminator="name")]

@@ -16,17 +16,15 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
+from selfnorm.config.activation import Activation, Custom, Selu
 from selfnorm.config.groups import (
-    Activation,
     AnyDataset,
     AnyDropout,
-    Custom,
     Logger,
     Model,
     Normalization,
     Optimizer,
     Recording,
-    Selu,
     Trainer,
     Training,
 )

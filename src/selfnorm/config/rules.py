@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from selfnorm.config.groups import Selu
+from selfnorm.config.activation import Selu
 from selfnorm.config.job import Job
 
 Rule = Callable[[Job], str | None]

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Rate = Annotated[Finite, Field(ge=0, lt=1)]
+# Of a layer's weights or output: single precision holds its square, and the sum of such squares over a layer.
+Factor = Annotated[Finite, Field(ge=1e-6, le=1e6)]
 
 
 class Group(BaseModel):

@@ -22,7 +22,7 @@ from selfnorm.dashboard.workspace import make_workspace
 from selfnorm.runs.files import write_atomically
 from selfnorm.tracking.server import first_line, unreachable
 
-PUBLISHED = Path("docs/results/preview")  # in a fresh clone: what the README shows
+PUBLISHED = Path("docs/results/figure1")  # in a fresh clone: what the README shows
 VIEW = "nw-selfnorm-v"  # the workspace's own name at W&B: fixed, so that it is found again
 
 

@@ -1,7 +1,7 @@
 """The data sets, each declared once: title, sizes, files with checksums, sources, and format. A user's own file is
 declared by its configuration (config/own_data.py).
 
-A new data set is one declaration here and, if its format is new, one reader in readers.py. This module imports nothing
+A new data set is one declaration here and, if its format is new, one reader in cache.py. This module imports nothing
 heavy, because the configuration takes names and sizes from it before torch is loaded.
 """
 

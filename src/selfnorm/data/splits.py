@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selfnorm.data.cache import ensure
+from selfnorm.data.cache import READERS, ensure
 from selfnorm.data.datasets import DATASETS, Dataset
-from selfnorm.data.readers import READERS
 
 Values = NDArray[Any]  # features as a reader gives them: bytes or floats
 Int64 = NDArray[np.int64]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from selfnorm import config
-from selfnorm.config.selu_constants import SELU_ALPHA, SELU_LAMBDA
+from selfnorm.config.activation import SELU_ALPHA, SELU_LAMBDA
 
 
 class Selu(nn.Module):

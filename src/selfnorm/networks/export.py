@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from selfnorm import config
 from selfnorm.commandline import one_line
 from selfnorm.config import parse_job
-from selfnorm.config.selu_constants import SELU_ALPHA, SELU_LAMBDA
+from selfnorm.config.activation import SELU_ALPHA, SELU_LAMBDA
 from selfnorm.networks.activations import LearnedSelu, Selu
 from selfnorm.networks.layers import ReplicaLinear
 from selfnorm.networks.mlp import HiddenLayer, ReplicaMLP

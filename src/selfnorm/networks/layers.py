@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from selfnorm import config
 from selfnorm.config import groups
-from selfnorm.config.selu_constants import PAPERS_FIXED_POINT
+from selfnorm.config.activation import PAPERS_FIXED_POINT
 from selfnorm.networks.randomness import Masks, PairedMasks
 
 

@@ -53,7 +53,7 @@ def perturbed(tables: Tables, cell_a: str, cell_b: str) -> Answer:
     pooled = details[details["level"].isna() & details["step"].isna()]
     chosen = pooled[pooled["source"] == PRIMARY]
     if chosen.empty:
-        raise ValueError("fewer than two seeds have two copies each: fork more seeds")
+        raise ValueError("Fewer than two seeds have two copies each: fork more seeds")
     row = chosen.iloc[0]  # at equal error, if there is one
     estimate = Estimate.of(row)
     sentence = (
@@ -78,7 +78,7 @@ def fluctuates(tables: Tables, cell_a: str, cell_b: str) -> Answer:
     details = compare(*(fluctuation(c.errors_RT, np.array(c.seeds)) for c in (a, b)), by="statistic", at="level")
     pooled = {row["statistic"]: row for _, row in details[details["level"].isna()].iterrows()}
     if RECORD not in pooled:
-        raise ValueError(f"the two have no error level at which every seed has {MIN_RECORDS} records: train longer")
+        raise ValueError(f"The two have no error level at which every seed has {MIN_RECORDS} records: train longer")
     estimate, fit, against = Estimate.of(pooled[RECORD]), "", ""
     if FIT in pooled:
         wide = Estimate.of(pooled[FIT])
@@ -115,7 +115,7 @@ def epoch_ends(tables: Tables, cell: str) -> SeedCurves:
     if precision != "fp32":
         raise ValueError(f"{curves.name} is in {precision}, whose rounding fluctuates: train it in fp32")
     if not curves.seeds:
-        raise ValueError(f"every seed of {curves.name} diverged: lower the learning rate")
+        raise ValueError(f"Every seed of {curves.name} diverged: lower the learning rate")
     return curves
 
 
@@ -125,7 +125,7 @@ def faster(tables: Tables, cell_a: str, cell_b: str) -> Answer:
     details = compare_speed(a.errors_RT, a.steps_T, b.errors_RT, b.steps_T)
     row = at_reported_level(details)
     if row is None:
-        raise ValueError("no error level is reached by one of the two: train longer")
+        raise ValueError("No error level is reached by one of the two: train longer")
     estimate, against = Estimate.of(row), ""
     sentence = f"To the error {row['level']:g} {a.name} needs {times(estimate)} the updates of {b.name}"
     if estimate.kind != "=":

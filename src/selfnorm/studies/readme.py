@@ -27,11 +27,8 @@ def _table(name: str) -> Callable[[Path], str]:
 # Folder -> its title and its main table.
 STUDIES: dict[str, tuple[str, Callable[[Path], str]]] = {
     "digits": ("digits by the paper's own protocol", _table("answers")),
-    "long": ("MNIST and CIFAR-10 over 800 epochs", _table("answers")),
-    "preview": (
-        "MNIST and CIFAR-10, the first 40 epochs (width 128, 3200 samples: the preview of 0.1.0)",
-        _table("answers"),
-    ),
+    "figure1": ("MNIST and CIFAR-10: 512 samples, width 64, 800 epochs", _table("answers")),
+    "long": ("MNIST and CIFAR-10: 3200 samples, width 128, 800 epochs", _table("answers")),
     "cifar10": ("CIFAR-10, the first 20 epochs, in bf16", _table("answers")),
     "paper_width": ("MNIST at the paper's width, the first 5 epochs, in bf16", _table("answers")),
     "causes": ("Which perturbation moves which network", _table("causes")),
@@ -71,8 +68,7 @@ def claim_text(folders: list[Path]) -> str:
     answers = judged(answers.fillna({"against": ""}).reset_index(drop=True))
     rows = []
     for (study, dataset, depth), group in answers.groupby(["study", "dataset", "depth"], sort=False):
-        link = f"[{study}]({RESULTS}/{study}/report.md)"
-        row: dict[str, Any] = {"study": link, "data set": dataset_title(str(dataset))}
+        row: dict[str, Any] = {"data set": f"[{dataset_title(str(dataset))}]({RESULTS}/{study}/report.md)"}
         row |= {"depth": depth, "n": "{n_a} / {n_b}".format_map(group.iloc[0])}
         for _, answer in group.iterrows():
             verdict = "" if answer["verdict"] == "holds" else f", {answer['verdict']}"
@@ -86,10 +82,12 @@ def claim_text(folders: list[Path]) -> str:
     sentences = [
         "**Perturbed more?** Let copies of one network train an epoch on other batches and measure their errors over "
         f"other batches: with BN these lie {ratios['perturbation']} times as far apart as with the SNN, at the same "
-        f"error ({alone} times at equal updates if the order of training alone differs). {counts['perturbation']}",
+        "error, or at equal updates where the two share no error level "
+        f"({alone} times at equal updates if the order of training alone differs). {counts['perturbation']}",
         f"**Fluctuates more?** From epoch to epoch BN's curve moves {ratios['fluctuation']} times as much as the "
-        f"SNN's, at the same error. {counts['fluctuation']} In {visible.sum()} of {len(visible)} it moves by one per "
-        "cent of the error within 100 epochs, which an eye sees in a figure.",
+        f"SNN's, at the same error. {counts['fluctuation']} In {visible.sum()} of the {len(visible)} cells where this "
+        "can be measured, BN's curve moves by one per cent of the error within 100 epochs, which an eye sees in a "
+        "figure.",
         f"**Learns faster?** To the same error BN needs {ratios['speed']} times the updates of the SNN. "
         f"{counts['speed']}",
     ]
@@ -97,15 +95,19 @@ def claim_text(folders: list[Path]) -> str:
 
 
 def _reach(rows: pd.DataFrame) -> str:
-    """`3.2 to 41`, the range of the ratios; `at least` in front if one of them is a bound."""
+    """`3.2 to 41`, the range of the ratios; `3.2 to at least 41` if one of them is a bound."""
     rows = rows.dropna(subset="value")
     bound = "at least " if (rows["kind"] == "≥").any() else ""
     low, high = three_digits(rows["value"].min()), three_digits(rows["value"].max())
-    return bound + (low if low == high else f"{low} to {high}")
+    return bound + low if low == high else f"{low} to {bound}{high}"
 
 
 def _counted(rows: pd.DataFrame) -> str:
-    return f"The claim holds in {(rows['verdict'] == 'holds').sum()} of {len(rows)} cells."
+    """In how many cells the claim holds, and what is said of the others."""
+    words = {"holds": "The claim holds in", "does not hold": "does not hold in", "undecided": "is undecided in"}
+    counts = {verdict: (rows["verdict"] == verdict).sum() for verdict in words}
+    others = [f"{words[verdict]} {counts[verdict]}" for verdict in ("does not hold", "undecided") if counts[verdict]]
+    return f"{words['holds']} {counts['holds']} of {len(rows)} cells{'; it ' if others else ''}{' and '.join(others)}."
 
 
 def between(readme: str, begin: str, end: str, text: str) -> str:

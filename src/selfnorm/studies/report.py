@@ -94,7 +94,8 @@ def _write(section: Section, folder: Path) -> None:
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    write_atomically(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    numbers = table.infer_objects()  # a column of objects would be written in full
+    write_atomically(path, numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def _left_out(tables: Tables, networks: tuple[str, str]) -> list[str]:

@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from selfnorm import config
-from selfnorm.config.own_activation import activation_label
+from selfnorm.config.activation import activation_label
 from selfnorm.runs.layout import COORDINATES
 
 Rows = Iterable[Mapping[str, Any]]
