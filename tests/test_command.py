@@ -54,6 +54,7 @@ def test_a_mistake_is_one_line_and_exit_code_2_and_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     done = train(*SMOKE, f"runs_dir={tmp_path}/runs", cwd=tmp_path)
@@ -62,7 +63,7 @@ def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-@pytest.mark.parametrize("trainer", ["gpu", "ddp"])
+@pytest.mark.parametrize("trainer", ["gpu", pytest.param("ddp", marks=pytest.mark.slow)])
 def test_a_trainer_whose_devices_are_missing_is_refused_in_one_line(trainer: str, tmp_path: Path) -> None:
     done = train(*SMOKE, f"trainer={trainer}", f"runs_dir={tmp_path}/runs", cwd=tmp_path)
     assert done.returncode == 2

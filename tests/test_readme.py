@@ -117,7 +117,7 @@ def test_the_readmes_python_runs(folder_with_runs: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     "folder",
-    [pytest.param(folder, marks=[pytest.mark.slow] if folder.name == "fixed_points" else []) for folder in RESULTS],
+    [pytest.param(folder, marks=[] if folder.name == "digits" else [pytest.mark.slow]) for folder in RESULTS],
     ids=[folder.name for folder in RESULTS],
 )
 def test_published_pictures_and_tables_are_those_of_the_committed_data(folder: Path, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def trials_of(rng: np.random.Generator, trials: int, seeds: int, forks: int, sd:
     ))  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeds", "forks"),
     [(6, 8), *(pytest.param(*few, marks=pytest.mark.slow) for few in ((6, 4), (5, 8), (5, 4)))],

@@ -107,6 +107,7 @@ def _share(rank: int, folder: str) -> None:
     trainer.loggers[0].save()
 
 
+@pytest.mark.slow
 def test_processes_count_as_one(tmp_path: Path) -> None:
     in_two_processes(_share, str(tmp_path))
     train(Classifier(), tmp_path / "whole", selfnorm.MomentMonitor(), batch=64, epochs=1)

@@ -13,7 +13,7 @@ from tools.fork_server import Ended, ForkServer
 
 WATCHED = ("tell_of_writing",)
 NUM_BATCHES = 4  # so that two workers share them
-FAST, ALL, MORE = 20, 54, 250  # lines of train.py in each: always, with the slow tests, and of other seeds
+FAST, ALL, MORE = 8, 54, 250  # lines of train.py in each: always, with the slow tests, and of other seeds
 
 
 def check(ended: Ended, what: list[str], folder: Path, *, left: int = 0) -> None:

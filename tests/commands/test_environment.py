@@ -37,6 +37,7 @@ def test_jobs_and_scripts_have_the_same_default_folders(monkeypatch: pytest.Monk
         assert (config.runs_dir, config.data_dir) == (str(commandline.runs_folder()), str(commandline.data_folder()))
 
 
+@pytest.mark.slow
 def test_commands_look_for_runs_where_the_variable_says(tmp_path: Path) -> None:
     write_small_run(tmp_path / "elsewhere/tag/d4-1")
     listed = run("scripts/runs.py", folder=tmp_path, SELFNORM_RUNS="elsewhere")
@@ -50,6 +51,7 @@ def test_commands_look_for_runs_where_the_variable_says(tmp_path: Path) -> None:
     assert "nowhere is not a folder" in missing.stderr
 
 
+@pytest.mark.slow
 def test_commands_look_for_data_where_the_variable_says(tmp_path: Path) -> None:
     (tmp_path / "a_file").touch()
     fetched = run("scripts/fetch.py", "mnist", folder=tmp_path, SELFNORM_DATA="a_file")
@@ -82,6 +84,7 @@ def test_make_figure1_trains_and_reports_in_another_folder(tmp_path: Path) -> No
     assert (tmp_path / "figure1-smoke-digits/report/report.md").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [

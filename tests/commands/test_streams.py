@@ -46,6 +46,7 @@ def test_a_listener_that_stays_hears_everything(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("to stdout\n" * 3, "to stderr\n" * 3 + "a child process\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "listener", ["gone", *(pytest.param(name, marks=pytest.mark.slow) for name in ("full", "closed"))]
 )

@@ -55,7 +55,10 @@ def test_a_job_keeps_its_identity(overrides: str) -> None:
     assert job.scale == chosen.get("scale", "preview")
 
 
-@pytest.mark.parametrize("sweep", choices("sweep"))
+@pytest.mark.parametrize(
+    "sweep",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in ("causes", "fixed_points"))) for name in choices("sweep")],
+)
 def test_a_sweep_keeps_the_identities_of_its_cells_each_in_a_folder_of_its_own(sweep: str) -> None:
     if sweep == "tune":  # which chooses its cells as it goes
         assert folder(compose_job("+sweep=tune")) == FOLDERS["+sweep=tune"]

@@ -162,6 +162,7 @@ def test_client_that_fails_is_quoted(tmp_path: Path) -> None:
         run_client(python(code), tmp_path)
 
 
+@pytest.mark.slow
 def test_client_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "CLIENT_TIMEOUT_S", 1)
     with pytest.raises(SourceFailed, match="did not finish within 1 s"):

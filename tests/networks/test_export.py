@@ -39,6 +39,7 @@ def test_a_plain_network_is_made_of_torchs_own_layers(make_job: Callable[..., co
     assert kinds == [nn.Linear, nn.SELU, nn.BatchNorm1d, nn.Linear, nn.SELU, nn.BatchNorm1d, nn.Linear]
 
 
+@pytest.mark.slow
 def test_an_exported_program_runs_without_this_package(make_job: Callable[..., config.Job], tmp_path: Path) -> None:
     job = make_job("normalization=batch", "activation=relu", "model.depth=3")
     run_job(job)

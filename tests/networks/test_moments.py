@@ -155,6 +155,7 @@ print(resident() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from Linux's /proc")
 def test_memory_of_the_moments_does_not_grow_with_the_layers() -> None:
     done = subprocess.run([sys.executable, "-c", GROWTH], capture_output=True, text=True, timeout=100, check=True)

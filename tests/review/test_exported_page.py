@@ -102,6 +102,7 @@ def test_a_tag_chooses_runs_and_an_unknown_one_is_refused_with_those_there(tmp_p
         export_html(Catalogue(tmp_path), ("three",))
 
 
+@pytest.mark.slow
 def test_24_runs_of_32_layers_take_less_than_8_megabytes(large_export: Path) -> None:
     html = large_export.read_text()
     assert len(re.findall(r'type="text/plain"', html)) == 24 + 2 + 3  # runs, tags; overview, index and plotly

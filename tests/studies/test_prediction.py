@@ -128,6 +128,7 @@ def rebuild(*arguments: str) -> int:
     return left.value.code
 
 
+@pytest.mark.slow
 def test_a_rebuild_from_the_committed_table_gives_the_same_bytes(tmp_path: Path) -> None:
     write_table(study(), ABOUT, tmp_path / "a")
     write_report(*read_table(tmp_path / "a"), tmp_path / "a")

@@ -37,6 +37,7 @@ def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return stop.value.code
 
 
+@pytest.mark.slow
 def test_a_second_process_rebuilds_every_file_to_the_byte_and_loads_no_torch(
     report_folder: Path, tmp_path: Path
 ) -> None:

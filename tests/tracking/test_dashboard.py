@@ -139,6 +139,7 @@ def test_a_name_that_wandb_does_not_take_is_refused_in_one_line(option: str, nam
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_saved_once_and_updated_the_second_time(server: FakeWandb) -> None:
     for _ in range(2):
         lines = publish(RESULTS, (), None, "p", None)

@@ -142,6 +142,7 @@ def test_what_is_no_run_or_in_training_is_not_sent(make_job: Make, server: FakeW
         upload(job.folder, last_values)
 
 
+@pytest.mark.slow
 def test_no_room_for_wandbs_own_file_is_one_warning(
     make_job: Make, server: FakeWandb, warnings_of: Warned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +206,7 @@ def test_a_server_that_dies_in_mid_run_means_one_warning_and_a_whole_run(
         assert steps_of(send(job.folder, other)) == STEPS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "seconds"), [("offline", 0.0), slow("online", 2.5)], ids=["its file still empty", "its file with rows"]
 )

@@ -54,6 +54,7 @@ def test_an_error_that_merely_speaks_of_allocation_is_a_fault_of_ours(
     assert "could not allocate a seed" in caplog.text  # with its traceback
 
 
+@pytest.mark.slow
 def test_a_job_imports_nothing_that_reads_runs_before_its_first_step() -> None:
     code = (
         "import sys, selfnorm.training.command\n"

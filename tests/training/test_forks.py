@@ -208,6 +208,7 @@ def test_under_dropout_every_source_makes_copies_differ(make_job: Make) -> None:
             assert len(set(found)) == 3, source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["killed", "asked to end"])
 def test_a_run_that_ends_inside_a_fork_goes_on_to_the_same_files(
     ending: str, make_job: Make, monkeypatch: pytest.MonkeyPatch

@@ -43,7 +43,11 @@ def numbers(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in ("curves.csv", "moments.csv", "network.safetensors")]
 
 
-@pytest.mark.parametrize("step", [1, 6, 8, 15, 16], ids=lambda step: f"step {step} of 16")
+@pytest.mark.parametrize(
+    "step",
+    [6, 16, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 8, 15))],
+    ids=lambda step: f"step {step} of 16",
+)
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_preempted_run_loses_no_step_and_ends_as_an_undisturbed_one(
     number: signal.Signals, step: int, make_job: Make, monkeypatch: pytest.MonkeyPatch
