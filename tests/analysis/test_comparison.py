@@ -101,6 +101,15 @@ def test_seeds_that_diverged_leave_the_others_and_are_counted(tmp_path: Path) ->
     assert described.loc["BN", "diverged"] == "seed 0 at step 100, seed 3 at step 200"
 
 
+def test_the_lowest_validation_error_is_that_of_one_epoch_for_all_seeds_that_count(tmp_path: Path) -> None:
+    made = write_pair(tmp_path, state="diverged", diverged={"0": 100})
+    curves = pd.read_csv(tmp_path / "BN/curves.csv").query("split == 'validation' and seed != 0")
+    by_epoch = curves.pivot(index="epoch", columns="seed", values="loss").mean(axis=1)
+    row = describe_cells(made).set_index("network").loc["BN"]
+    assert row["lowest_validation"] == pytest.approx(by_epoch.min(), rel=1e-12)
+    assert by_epoch[row["lowest_validation_epoch"]] == by_epoch.min()
+
+
 def test_a_cell_in_which_every_seed_diverged_is_named(tmp_path: Path) -> None:
     made = write_pair(tmp_path, state="diverged", diverged=dict.fromkeys(map(str, range(6)), 100))
     assert ratios(made)["note"].eq("every seed of BN diverged: lower the learning rate").all()

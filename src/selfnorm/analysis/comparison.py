@@ -104,15 +104,30 @@ def chosen_of_several(cells: pd.DataFrame, networks: tuple[str, str] = NETWORKS)
 
 
 def describe_cells(tables: Tables) -> pd.DataFrame:
-    """One row per ended cell: n, the seeds that diverged, and the numbers of describe_curves."""
+    """One row per ended cell: n, the seeds that diverged, the numbers of describe_curves and of lowest_validation."""
     rows = []
     for _, cell in usable_cells(tables)[0].iterrows():
         curves = seed_curves(tables, cell["cell"])
         row: dict[str, Any] = {key: cell[key] for key in ("cell", "dataset", "network", "depth")}
         row |= {"n": len(curves.seeds), "diverged": diverged_text(curves)}
-        rows.append(row | describe_curves(curves))
+        rows.append(row | describe_curves(curves) | lowest_validation(tables, str(cell["cell"])))
     rows.sort(key=lambda row: (paper_order(row["dataset"]), row["depth"], row["network"], row["cell"]))
     return pd.DataFrame(rows)
+
+
+def lowest_validation(tables: Tables, cell: str) -> dict[str, float]:
+    """lowest_validation: the smallest recorded validation error, mean over the seeds that count; its epoch beside it.
+
+    Empty where no validation error was recorded, or every seed diverged.
+    """
+    rows = tables.curves_by_cell.get((cell, "validation"))
+    if rows is None or rows.empty:
+        return {}
+    means = rows[rows["seed"].isin(seed_curves(tables, cell).seeds)].groupby("epoch")["loss"].mean()
+    if means.empty:
+        return {}
+    lowest = int(means.argmin())
+    return {"lowest_validation": float(means.iloc[lowest]), "lowest_validation_epoch": float(means.index[lowest])}
 
 
 def diverged_text(curves: SeedCurves) -> str:

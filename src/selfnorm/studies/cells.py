@@ -8,7 +8,7 @@ import pandas as pd
 from selfnorm.analysis.comparison import describe_cells
 from selfnorm.analysis.coordinates import dataset_title
 from selfnorm.analysis.results import Tables
-from selfnorm.analysis.words import MISSING, interval, markdown_table
+from selfnorm.analysis.words import MISSING, interval, markdown_table, number
 from selfnorm.studies.section import Section, Table
 
 _SHOWN = {
@@ -26,6 +26,8 @@ def cells_view(described: pd.DataFrame) -> pd.DataFrame:
         view |= {"network": row["network"], "n": row["n"], "diverged": row["diverged"] or MISSING}
         for key, label in _SHOWN.items():
             view[label] = interval(*(float(row.get(f"{key}{end}", np.nan)) for end in ("", "_low", "_high")))
+        if not np.isnan(lowest := float(row.get("lowest_validation", np.nan))):
+            view["lowest validation error (epoch)"] = f"{number(lowest)} ({row['lowest_validation_epoch']:.0f})"
         rows.append(
             view
             | {
