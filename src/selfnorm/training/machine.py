@@ -193,7 +193,7 @@ def _processor() -> str:
 def _git(*arguments: str) -> str | None:
     """Ask git about the checkout that holds the code; None where it has no answer."""
     try:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        command = ["git", "--no-optional-locks", "-C", str(Path(__file__).parent), *arguments]
         return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
