@@ -133,7 +133,7 @@ def test_the_commit_is_recorded_where_the_codes_own_files_are_tracked(checkout: 
 def test_asking_git_writes_nothing_into_the_repository(checkout: Path) -> None:
     git(checkout, "add", "--all")
     git(checkout, "commit", "-m", "the code")
-    os.utime(checkout / "mine.py", (1, 1))  # git would note that it is unchanged, under a lock that a kill leaves behind
+    os.utime(checkout / "mine.py", (1, 1))  # git would note that, under a lock that a kill leaves behind
     before = (checkout / ".git/index").read_bytes()
     assert describe_environment()["git_dirty"] is False
     assert (checkout / ".git/index").read_bytes() == before

@@ -13,9 +13,11 @@ import pandas as pd
 from selfnorm.analysis.bounds import Estimate, three_digits
 from selfnorm.analysis.coordinates import dataset_title
 from selfnorm.analysis.levels import FIT
+from selfnorm.analysis.statistics import SPEED
 from selfnorm.analysis.words import bullets, duration, markdown_table
 from selfnorm.studies import fixed_point_words
 from selfnorm.studies.claim import QUESTIONS, judged
+from selfnorm.studies.rates import OWN
 
 RESULTS = Path("docs/results")
 
@@ -32,8 +34,11 @@ STUDIES: dict[str, tuple[str, Callable[[Path], str]]] = {
     "cifar10": ("CIFAR-10, the first 20 epochs, in bf16", _table("answers")),
     "paper_width": ("MNIST at the paper's width, the first 5 epochs, in bf16", _table("answers")),
     "causes": ("Which perturbation moves which network", _table("causes")),
+    "rates": ("Each network at its own learning rate", _table("rates")),
     "fixed_points": ("Other fixed points than (0, 1)", fixed_point_words.summary),
 }
+
+CLAIM = ("digits", "figure1", "long", "cifar10", "paper_width")  # studies of docs/protocol.md, where they were forked
 
 
 def studies_page(root: Path) -> str:
@@ -55,16 +60,21 @@ def with_results(readme: str, root: Path) -> str:
 
     Raises ValueError if the markers are not there.
     """
-    folders = [root / RESULTS / name for name in STUDIES if (root / RESULTS / name / "forks.csv.gz").is_file()]
-    return between(readme, "results: begin (make results)", "results: end", claim_text(folders))
+    results = root / RESULTS
+    folders = [results / name for name in CLAIM if (results / name / "forks.csv.gz").is_file()]
+    return between(readme, "results: begin (make results)", "results: end", claim_text(folders, results / "rates"))
 
 
-def claim_text(folders: list[Path]) -> str:
-    """One row per data set and depth, and a sentence for each question, judged over the cells of all folders."""
+def claim_text(folders: list[Path], rates: Path | None = None) -> str:
+    """One row per data set and depth, and a sentence for each question, judged over the cells of all folders.
+
+    rates: the folder of the study of fair rates, whose ratios stand beside those at the paper's rate where it is there.
+    """
     answers, perturbation, fluctuation = (
         pd.concat(pd.read_csv(folder / name, dtype={"against": "str"}).assign(study=folder.name) for folder in folders)
         for name in ("answers.csv", "perturbation.csv", "fluctuation.csv")
     )
+    own_rates = _own_rates(rates) if rates and rates.is_dir() else {}
     answers = judged(answers.fillna({"against": ""}).reset_index(drop=True))
     rows = []
     for (study, dataset, depth), group in answers.groupby(["study", "dataset", "depth"], sort=False):
@@ -73,6 +83,8 @@ def claim_text(folders: list[Path]) -> str:
         for _, answer in group.iterrows():
             verdict = "" if answer["verdict"] == "holds" else f", {answer['verdict']}"
             row[QUESTIONS[answer["question"]][1].format_map(answer)] = f"{Estimate.of(answer)}{verdict}"
+        if own_rates:
+            row[f"[each at its own rate]({RESULTS}/rates/report.md)"] = own_rates.get((dataset, depth), "")
         rows.append(row)
     order = perturbation[(perturbation["source"] == "order") & (perturbation["equal"] == "updates")]
     visible = fluctuation[fluctuation["statistic"] == FIT].groupby(["study", "dataset", "depth"])["visible"].any()
@@ -92,6 +104,13 @@ def claim_text(folders: list[Path]) -> str:
         f"{counts['speed']}",
     ]
     return f"{markdown_table(pd.DataFrame(rows))}\n{bullets(sentences)}"
+
+
+def _own_rates(folder: Path) -> dict[tuple[Any, Any], str]:
+    """By data set and depth the ratio of updates to a level, each network at its own best learning rate."""
+    table = pd.read_csv(folder / "rates.csv")
+    table = table[(table["statistic"] == SPEED) & (table["rate"] == OWN)]
+    return {(row["dataset"], row["depth"]): str(Estimate.of(row)) for _, row in table.iterrows()}
 
 
 def _reach(rows: pd.DataFrame) -> str:
