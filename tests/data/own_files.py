@@ -40,12 +40,13 @@ def bytes_as(name: str, content: bytes, kind: str = "table") -> Callable[[Path],
     return make
 
 
-def fold(*values: str) -> Callable[[Path], OwnFile]:
+def fold(*values: str, **keys: Any) -> Callable[[Path], OwnFile]:
     """A table whose column `fold` holds the values in turn."""
     return lambda folder: table(
         folder,
         ["size,fold,kind", *(f"{i},{values[i % len(values)]},{'ab'[i // 7 % 2]}" for i in range(42))],
         split="fold",
+        **keys,
     )
 
 
@@ -90,7 +91,10 @@ BAD_TABLES: dict[str, Callable[[Path], OwnFile]] = {
         folder, ["x,kind", "-1e200,1", *(f"{i},{i % 2}" for i in range(40))]
     ),
     "the column x is there twice": lambda folder: table(folder, ["x,x,kind", *(f"{i},1,{i % 2}" for i in range(40))]),
-    "dataset.split=fold: the column holds 0, 1, 2": fold("0", "1", "2"),
+    "dataset.split=fold: the column holds 0, 1; numbered folds are three or more": fold("0", "1"),
+    "dataset.split=fold: 14 of 42 rows have no fold": fold("", "1", "2"),
+    "dataset.test_fold=7: no such fold; dataset.split=fold holds 0, 1, 2": fold("0", "1", "2", test_fold=7),
+    "dataset.test_fold=0: name the column of the folds": lambda folder: table(folder, numbers(), test_fold=0),
     "dataset.split=fold: no row is train": fold("test", "validation"),
     "dataset.shares.validation=0.2 of 2 samples is none": lambda folder: table(folder, numbers(2)),
     "has a header and no rows": lambda folder: table(folder, ["x,kind"]),

@@ -39,6 +39,27 @@ def test_text_is_one_feature_for_each_value_that_training_rows_have(tmp_path: Pa
     assert splits["test"][0].tolist() == [[0, 1]]
 
 
+@pytest.mark.parametrize(("test_fold", "tests", "validates"), [(None, 4, 3), (2, 2, 1), (0, 0, 4)])
+def test_of_numbered_folds_one_tests_and_the_one_before_it_validates(
+    tmp_path: Path, test_fold: int | None, tests: int, validates: int
+) -> None:
+    rows = ["size,fold,kind", *(f"{i},{i % 5},{'ab'[i // 5 % 2]}" for i in range(50))]
+    splits = read_file(table(tmp_path, rows, split="fold", test_fold=test_fold)).splits
+    sizes = {name: set(x_NF[:, 0].astype(int) % 5) for name, (x_NF, _) in splits.items()}
+    assert sizes == {"test": {tests}, "validation": {validates}, "train": set(range(5)) - {tests, validates}}
+    assert sum(len(y_N) for _, y_N in splits.values()) == 50
+
+
+def test_each_fold_is_a_run_of_its_own_and_no_fold_the_run_of_before(tmp_path: Path) -> None:
+    rows = ["size,fold,kind", *(f"{i},{i % 5},{'ab'[i // 5 % 2]}" for i in range(50))]
+    table(tmp_path, rows)
+    of = ("dataset=table", f"dataset.path={tmp_path}/own.csv", "dataset.target=kind", "dataset.split=fold",
+          "training.batch_size=10")  # fmt: skip
+    jobs = [compose_job(*of, f"dataset.test_fold={fold}") for fold in ("null", 0, 1)]
+    assert len({job.folder for job in jobs}) == 3
+    assert "test_fold" not in jobs[0].identity["dataset"]
+
+
 def test_missing_values_are_the_training_mean_with_an_indicator_as_of_scikit_learn(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     x_NF = rng.normal(size=(60, 3))

@@ -53,6 +53,7 @@ LATER: dict[tuple[str, str], Any] = {
     ("model", "initialization"): "normal",
     ("model", "output"): "glorot",
     ("dataset", "standardize"): "feature",
+    ("dataset", "test_fold"): None,
 }
 
 

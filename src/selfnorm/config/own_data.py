@@ -113,6 +113,7 @@ class Table(OwnData):
     features: Annotated[list[Column], Field(min_length=1)] | None
     drop: list[Column]
     split: Column | None
+    test_fold: Annotated[int, Field(ge=0, le=10**9)] | None
 
     def _file(self) -> datasets.OwnFile:
         if self.target is None:
@@ -122,6 +123,7 @@ class Table(OwnData):
             **self.shares.model_dump(), target=str(self.target),
             features=None if self.features is None else tuple(map(str, self.features)),
             drop=tuple(map(str, self.drop)), split=None if self.split is None else str(self.split),
+            test_fold=self.test_fold,
         )  # fmt: skip
 
 
@@ -144,7 +146,8 @@ def dataset_label(keys: Mapping[str, Any]) -> str:
     """
     if "digest" not in keys:
         return str(keys["name"])
-    deciding = {key: value for key, value in keys.items() if key not in (*ELSEWHERE, "train_limit", "standardize")}
+    others = {*ELSEWHERE, "train_limit", "standardize"} | ({"test_fold"} if keys.get("test_fold") is None else set())
+    deciding = {key: value for key, value in keys.items() if key not in others}
     code = hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:6]
     stem = re.sub(r"[^A-Za-z0-9]+", "_", Path(str(keys.get("path"))).stem)[:40].strip("_")
     return f"{stem or keys['name']}-{code}"

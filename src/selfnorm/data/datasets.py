@@ -77,6 +77,7 @@ class OwnFile:
     features: tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
     split: str | None = None
+    test_fold: int | None = None
 
 
 @dataclass(frozen=True)

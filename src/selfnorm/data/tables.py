@@ -88,13 +88,32 @@ def _separator(path: str) -> str:
 def _rows(table: pd.DataFrame, file: OwnFile) -> dict[str, NDArray[np.bool_]]:
     """Return which rows each split has."""
     if file.split is None:
+        if file.test_fold is not None:
+            raise BadFile(f"dataset.test_fold={file.test_fold}: name the column of the folds, dataset.split=COLUMN")
         return {"train": np.ones(len(table), dtype=bool)}
+    if _is_number(table[file.split]):
+        return _folds(table[file.split], file)
     given_N = table[file.split].astype(str).to_numpy()
     if unknown := sorted(set(given_N) - set(SPLITS)):
         raise BadFile(f"dataset.split={file.split}: the column holds {listed(unknown)}; legal are {', '.join(SPLITS)}")
     if "train" not in given_N:
         raise BadFile(f"dataset.split={file.split}: no row is train")
     return {split: given_N == split for split in SPLITS if split in given_N}
+
+
+def _folds(column: pd.Series, file: OwnFile) -> dict[str, NDArray[np.bool_]]:
+    """Numbered folds: one tests, the one before it in a circle validates, all others train."""
+    if missing := int(column.isna().sum()):
+        raise BadFile(f"dataset.split={file.split}: {missing} of {len(column)} rows have no fold")
+    folds = sorted(set(column.tolist()))
+    if len(folds) < 3:
+        raise BadFile(f"dataset.split={file.split}: the column holds {listed(folds)}; numbered folds are three or more")
+    test = folds[-1] if file.test_fold is None else file.test_fold
+    if test not in folds:
+        raise BadFile(f"dataset.test_fold={test}: no such fold; dataset.split={file.split} holds {listed(folds)}")
+    validation = folds[folds.index(test) - 1]
+    splits = {"validation": (column == validation).to_numpy(), "test": (column == test).to_numpy()}
+    return {"train": ~(splits["validation"] | splits["test"]), **splits}
 
 
 def _target(column: pd.Series, name: str) -> NDArray[Any]:
