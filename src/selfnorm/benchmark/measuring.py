@@ -76,7 +76,7 @@ def measure(
             contenders = _contenders(job, splits, where, Path(folder))
             for work in contenders.values():
                 work(2)  # first steps allocate
-            epochs = compose_job(f"dataset={job.dataset.name}").training.epochs  # of `make figure1`
+            epochs = compose_job(f"dataset={job.dataset.name}", "logger.mode=disabled").training.epochs  # figure1
             batches = len(splits.train.y_N) // job.training.batch_size
             seconds: dict[str, list[float]] = {name: [] for name in (FP32, BF16, LIGHTNING, JOB, STEPS, LIMIT)}
             shares: list[dict[str, float]] = []

@@ -4,6 +4,7 @@ In: Tables of runs that were forked (+sweep=causes). Out: a row per network and 
 """
 
 from dataclasses import asdict
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from selfnorm.analysis.bounds import Estimate, compare, three_digits
 from selfnorm.analysis.comparison import NETWORKS, corrected, usable_cells
 from selfnorm.analysis.coordinates import NETWORK_AXES, axis_of, changed_axes, dataset_title, reference_cells, same
 from selfnorm.analysis.curves import seed_curves
-from selfnorm.analysis.inference import mean_interval
+from selfnorm.analysis.inference import ALPHA, mean_interval
 from selfnorm.analysis.perturbation import at_end, at_levels, spreads
 from selfnorm.analysis.results import Tables
 from selfnorm.analysis.words import markdown_table, p_value
@@ -114,6 +115,16 @@ def _percent(row: pd.Series) -> str:
     return f"≤ {value}" if row["bound"] else value if np.isnan(row["percent_low"]) else f"{value} ({low} to {high})"
 
 
+def _smallest_p(table: pd.DataFrame) -> str:
+    """The smallest p that the seeds can reach in the family of the primary source, where this is no evidence."""
+    tested = table[(table["source"] == PRIMARY) & table["p"].notna()]
+    if tested.empty:
+        return ""
+    n_a, n_b = tested[["n_a", "n_b"]].min().astype(int)
+    least, seeds = 2 / comb(n_a + n_b, n_a) * len(tested), f"{n_a} against {n_b} seeds"
+    return f" ({seeds} cannot get below {least:.2g} in a family of {len(tested)})" if least > ALPHA else ""
+
+
 def section(tables: Tables, networks: tuple[str, str]) -> Section:
     """Raises ValueError when no network besides the two of the claim was forked."""
     table = causes(tables, networks)
@@ -126,7 +137,7 @@ Spread of the log training error over copies of one trained network after one ep
 geometric mean over seeds at the last fork point (95 % interval; ≤ where it is below float32's resolution). \
 order: other batches. masks: other dropout masks. statistics: each batch normalized by another's. \
 evaluation: no training, other batches in the evaluation. {PRIMARY}: order, masks and evaluation together, \
-and its ratio to the {networks[1]} at equal error; p after Holm over all networks and depths.
+and its ratio to the {networks[1]} at equal error; p after Holm over all networks and depths{_smallest_p(table)}.
 
 {markdown_table(shown)}"""
     return Section("Causes: which perturbation moves which network", text, {"causes": Table(table, shown)},

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from selfnorm.analysis.bounds import three_digits
 from selfnorm.analysis.coordinates import dataset_title
 from selfnorm.analysis.figures.style import new_figure
 
@@ -33,7 +34,7 @@ def causes_figure(table: pd.DataFrame, networks: tuple[str, str]) -> Figure:
             )  # fmt: skip
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(numticks=6))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: np.format_float_positional(value, trim="-")))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: three_digits(value)))
         ax.set_title(f"{dataset_title(str(dataset))}, {depth} layers", fontsize=8.5)
     axes[0].set_yticks(range(len(names)), names)
     for tick, name in zip(axes[0].get_yticklabels(), names, strict=True):
