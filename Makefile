@@ -32,6 +32,7 @@ results: $(READY)  ## rebuild the published pictures and tables from the committ
 	for folder in docs/results/*/; do $(RUN) scripts/report.py $$folder --rebuild > /dev/null || exit 1; done
 	$(RUN) scripts/precision.py
 	$(RUN) scripts/readme.py
+	$(RUN) scripts/review.py docs/results/figure1 --export docs/review/figure1.html
 
 theory: $(READY)  ## prove the theorems, draw the moment map, lay the prediction over the measured moments
 	$(RUN) scripts/prove.py

@@ -2,12 +2,15 @@
 
 python scripts/review.py runs
 python scripts/review.py runs --export review.html --tag figure1-preview
+python scripts/review.py docs/results/figure1          (a published study, without a training)
 """
 
 import argparse
 import webbrowser
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from selfnorm.commandline import Parser, folder, refuse, run, runs_folder, word
 
@@ -27,13 +30,28 @@ def main() -> int:
             raise ValueError(f"{options.root} is not a folder: give the root of the runs, or train first")
         if options.tag and not options.export:
             raise ValueError("--tag goes with --export; the served page has a filter")
-        if options.export:
-            _export(options.root, tuple(options.tag), options.export)
-        else:
-            _serve(options)
+        with _runs(options.root) as root:
+            if options.export:
+                _export(root, tuple(options.tag), options.export)
+            else:
+                _serve(options, root)
     except (ValueError, OSError) as error:
         return refuse(parser.prog, error)
     return 0
+
+
+@contextmanager
+def _runs(root: Path) -> Iterator[Path]:
+    """The root itself, or for a published study a temporary folder that holds its runs."""
+    if not (root / "cells.csv").is_file():
+        yield root
+        return
+    from selfnorm.review.published import unpack
+
+    with TemporaryDirectory(prefix="selfnorm-") as folder:
+        runs = Path(folder, root.resolve().name)  # the page names its root
+        unpack(root, runs)
+        yield runs
 
 
 def _export(root: Path, tags: tuple[str, ...], path: Path) -> None:
@@ -45,7 +63,7 @@ def _export(root: Path, tags: tuple[str, ...], path: Path) -> None:
     print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-def _serve(options: argparse.Namespace) -> None:
+def _serve(options: argparse.Namespace, root: Path) -> None:
     import uvicorn
 
     from selfnorm.review.server import listen, make_app
@@ -56,7 +74,7 @@ def _serve(options: argparse.Namespace) -> None:
         print(f"{url} (Ctrl-C ends)", flush=True)
         if options.open:
             webbrowser.open(url)
-        config = uvicorn.Config(make_app(options.root), log_level="warning", server_header=False)
+        config = uvicorn.Config(make_app(root), log_level="warning", server_header=False)
         uvicorn.Server(config).run(sockets=[bound])
 
 

@@ -18,6 +18,7 @@ from review.serving import served
 
 from selfnorm.review.catalogue import Catalogue
 from selfnorm.review.export import export_html
+from selfnorm.review.published import unpack
 
 pytestmark = pytest.mark.slow
 
@@ -219,16 +220,16 @@ def test_the_export_of_24_runs_opens_from_disk_without_a_network_in_3_seconds(
 PICTURES = {  # name -> view, width and height, colours
     "overview": ("", (1280, 470), "light"),
     "figure": ("#figure", (1280, 1080), "light"),
-    "run": ("#run?id={id}", (1280, 1150), "dark"),
+    "run": ("#run?id={id}", (1280, 1150), "light"),
     "narrow": ("#run?id={id}", (400, 1500), "light"),
 }
 
 
-@pytest.mark.skipif("SELFNORM_PICTURES" not in os.environ, reason="SELFNORM_PICTURES=runs rebuilds docs/review")
-def test_pictures_of_the_readme(browser: Browser) -> None:
-    """SELFNORM_PICTURES=runs pytest -n 0 tests/review -k pictures, after make figure1 DATASETS=digits."""
-    root, folder = Path(os.environ["SELFNORM_PICTURES"]), ROOT / "docs" / "review"
-    folder.mkdir(exist_ok=True)
+@pytest.mark.skipif("SELFNORM_PICTURES" not in os.environ, reason="SELFNORM_PICTURES=1 rebuilds docs/review")
+def test_pictures_of_the_readme(browser: Browser, tmp_path: Path) -> None:
+    """SELFNORM_PICTURES=1 pytest -n 0 -m slow tests/review -k pictures: the published Figure 1 in the page."""
+    root, folder = tmp_path / "figure1", ROOT / "docs" / "review"
+    unpack(ROOT / "docs/results/figure1", root)
     shown = [row for row in Catalogue(root).overview()["runs"] if row["network"] == "SNN" and row["n"] > 2]
     deepest = max(shown, key=lambda row: row["depth"])["id"]
     with served(root) as address:
