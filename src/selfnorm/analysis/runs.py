@@ -122,7 +122,7 @@ def _together(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _distinct(environments: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
-    """For each entry of the environments (nested keys joined by dots) the different values over the runs."""
+    """The different values over the runs of each entry of the environments (nested keys joined by dots)."""
     values: dict[str, set[str]] = {}
     for environment in environments:
         for key, value in _flat(environment):

@@ -1,4 +1,4 @@
-"""Which modules are activation functions, found by trying them, and their theory.
+"""Activation functions: tell which modules are some by trying them, and give their theory.
 
 In: a module of any origin. Out: its function in float64, as torch and as the theory take it.
 """

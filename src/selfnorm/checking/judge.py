@@ -107,7 +107,7 @@ def _both(a: Sequence[Layer], b: Sequence[Layer]) -> list[Layer]:
 
 
 def _differs(layer: Layer, gain: float, log_factor: float) -> bool:
-    """Whether the layer's gain is another one, beyond four standard errors of a gain of so many random weights."""
+    """Tell whether the layer's gain is another one, beyond four standard errors of a gain of so many random weights."""
     noise = 4 * math.sqrt(2 / _weight(layer).numel())
     return abs(math.log(max(layer.values["gain"], 1e-30) / gain)) > log_factor + noise
 
@@ -160,7 +160,7 @@ def _saturation_limit(layer: Layer) -> float:
 
 
 def _paths(layers: Sequence[Layer]) -> Iterator[str]:
-    """From the first activation function to the last and back: an attention's queries lie beside this path."""
+    """The layers between the first activation function and the last; an attention's queries lie beside this path."""
     active = [layer for layer in layers if layer.row.function is not None]
     if len(active) > 1:
         moments = [layer.second_moment for layer in active]

@@ -1,4 +1,4 @@
-"""What a pass measured, row by row, with the theory beside it.
+"""The rows of a report: what a pass measured of each layer, with the theory beside it.
 
 In: a `Trace` after its pass. Out: a `Layer` for each row. Each prediction starts from what was measured one step
 before: a pre-activation's variance from what enters the weights, an activation's moments from the pre-activation's.

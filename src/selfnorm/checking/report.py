@@ -1,4 +1,4 @@
-"""What `selfnorm.check` returns: a table, sentences and a picture.
+"""The report that `selfnorm.check` returns: a table, sentences and a picture.
 
 In: the measured layers and what was found. Out: text, a pandas table, a matplotlib figure.
 """

@@ -40,7 +40,7 @@ class Shares(Group):
 
 
 class Contents(Group):
-    """What a file holds, once it is read."""
+    """The sizes found in a file, once it is read."""
 
     inputs: Count
     classes: Count

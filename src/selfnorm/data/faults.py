@@ -1,4 +1,4 @@
-"""What is wrong with a user's own file: the one error, its words, and whether the file fits the memory."""
+"""Faults of a user's own file: the one error, its words, and the check that the file fits the memory."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _merge_stacked(states_N3: Tensor) -> Tensor:
 
 
 class LayerBatch(NamedTuple):
-    """What one batch shows of one layer, per replica: `measure_layer` makes it."""
+    """The moments of one layer in one batch, per replica; `measure_layer` makes them."""
 
     preactivation: UnitMoments
     activation: UnitMoments

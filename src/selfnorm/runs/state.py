@@ -85,7 +85,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """What a summary says of the files of a finished run, by which a reader knows them again."""
+    """The digests that a summary holds of the files of a finished run, by which a reader knows them again."""
     return {name: file_digest(folder / name) for name in names}
 
 

@@ -32,7 +32,7 @@ def learned_constants(tables: Tables) -> pd.DataFrame:
 
 
 def constants_sentences(constants: pd.DataFrame) -> list[str]:
-    """Where the learned constants ended: mean over layers and seeds for each start, and the range over all."""
+    """Sentences on where the learned constants ended: mean over layers and seeds for each start, and range."""
     sentences = []
     groups = constants.groupby(["dataset", "depth", "lr"])
     for (dataset, depth, lr), group in sorted(groups, key=lambda group: (paper_order(str(group[0][0])), *group[0][1:])):

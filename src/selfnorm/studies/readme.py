@@ -107,7 +107,7 @@ def claim_text(folders: list[Path], rates: Path | None = None) -> str:
 
 
 def _own_rates(folder: Path) -> dict[tuple[Any, Any], str]:
-    """By data set and depth the ratio of updates to a level, each network at its own best learning rate."""
+    """The ratio of updates to a level by data set and depth, each network at its own best learning rate."""
     table = pd.read_csv(folder / "rates.csv")
     table = table[(table["statistic"] == SPEED) & (table["rate"] == OWN)]
     return {(row["dataset"], row["depth"]): str(Estimate.of(row)) for _, row in table.iterrows()}

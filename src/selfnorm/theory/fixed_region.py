@@ -1,4 +1,4 @@
-"""Where Theorem 1's fixed points lie, over all (omega, tau): a tight rigorous enclosure of mu and of nu.
+"""The region of Theorem 1's fixed points over all (omega, tau): a tight rigorous enclosure of mu and of nu.
 
 A fixed point of some (omega, tau) in range is mu = mu~(x, y), nu = nu~(x, y) with x = mu omega and y = nu tau, so that
 the set of all of them is the image of {(x, y): |x| <= omega_max |mu~|, tau_0 nu~ <= y <= tau_1 nu~}. Branch and bound

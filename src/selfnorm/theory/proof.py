@@ -48,7 +48,7 @@ class Proof:
 
     @property
     def theorem_1(self) -> bool:
-        """By Banach's theorem: the map takes the convex domain into itself, and contracts it.
+        """Prove Theorem 1 by Banach's: the map takes the convex domain into itself, and contracts it.
 
         The domain contains the image by the certified extrema, whatever the paper's printed bounds on it; the
         fixed points lie where the paper says.

@@ -1,4 +1,4 @@
-"""Whether deep chains of an activation keep their second moment: fixed points, and a sentence where none attracts.
+"""Stability: fixed points of the second moment in deep chains of an activation, and a sentence where none attracts.
 
 In: an activation, the weights' tau and a depth. Out: numbers and words.
 
