@@ -39,8 +39,8 @@ def unpack(study: Path, root: Path) -> None:
                 ordered = rows.sort_values("step", kind="stable")  # as a run writes it
                 write_atomically(folder / file, ordered.to_csv(index=False, na_rep="nan", lineterminator="\n"))
         write_json(folder / SUMMARY, _summary(cell, tables))
-        for file in folder.iterdir():
-            os.utime(file, (0, 0))  # so that an exported page has the same bytes each time
+        for path in folder.iterdir():
+            os.utime(path, (0, 0))  # so that an exported page has the same bytes each time
 
 
 def _summary(cell: dict[Any, Any], tables: Tables) -> dict[str, Any]:
