@@ -124,7 +124,7 @@ BAD = {
     "training.checkpoint_seconds=inf": "training.checkpoint_seconds=inf: input should be a finite number",
     "seeds=[]": "seeds=[]: list should have at least 1 item",
     "seeds=[1,2,1]": "seeds=[1, 2, 1] repeats [1]; every seed is one network",
-    "seeds=3": "seeds=3: input should be a valid list",
+    "seeds=3": "seeds=3: a list is needed: seeds=[3]",
     "seeds=[-1]": "seeds.0=-1: input should be greater than or equal to 0",
     "activation.name=zelu": "activation.name='zelu': legal are 'selu', 'leaky_relu', 'elu', 'relu'",
     "training.loss=max": "training.loss='max': legal are 'sum' or 'mean'",

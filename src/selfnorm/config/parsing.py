@@ -43,6 +43,9 @@ def unknown_key(name: str, chosen: str | None = None) -> str:
         return f"{name} is a group: choose one of its files, {name}=..., or set a key of it, {name}.key=..."
     *parents, key = name.split(".")
     if not parents or parents[0] not in Job.model_fields:
+        homes = homes_of(key)
+        if homes:
+            return f"unknown key {name}; did you mean {' or '.join(homes)}?"
         return _unknown(name, key, _legal_keys(()))
     group = parents[0]
     if not _members(group):
@@ -50,6 +53,18 @@ def unknown_key(name: str, chosen: str | None = None) -> str:
     owners = [f"{group}={member}" for member, keys in _members(group) if key in keys]
     text = _unknown(name, key, _legal_keys((group, chosen) if chosen else (group,)))
     return text + (f"; {', '.join(owners)} has {key}" if owners else "")
+
+
+def keys_of(group: str) -> list[str]:
+    """The keys of a group of the configuration; empty if it is none."""
+    return [key for key in _legal_keys((group,)) if key != "name"] if group in Job.model_fields else []
+
+
+def homes_of(key: str) -> list[str]:
+    """The full names of a key without its group, or of the closest one: `lr` is optimizer.lr; none if none is close."""
+    groups = {group: keys_of(group) for group in Job.model_fields}
+    close = difflib.get_close_matches(key, {key for keys in groups.values() for key in keys}, n=1, cutoff=0.75)
+    return [f"{group}.{close[0]}" for group, keys in groups.items() if close and close[0] in keys]
 
 
 def _unknown(name: str, key: str, legal: list[str]) -> str:
@@ -76,6 +91,8 @@ def _sentence(fault: Any, config: dict[str, Any]) -> str:
             return str(fault["ctx"]["error"]) if whole else f"{name}={_shown(value)} {fault['ctx']['error']}"
         case "string_type" if isinstance(value, bool | int | float):
             return f"{name}={value}: is a number, and text is needed; in quotes it is text: \"{name}='{value}'\""
+        case "list_type":
+            return f"{name}={_shown(value)}: a list is needed: {name}=[{value}]"
         case "less_than_equal":  # pydantic writes 1e30 with all its zeros
             return f"{name}={_shown(value)}: input should be less than or equal to {fault['ctx']['le']}"
         case _:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, cast
 
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -56,7 +57,10 @@ class SweepCheck(Callback):
         with _refusing():
             _refuse_missing_extra(config)
             _check_plugins(config)
-            for job in planned_cells(config):
+            jobs = planned_cells(config)
+            if len(jobs) == 1 and _is_bare(config):
+                raise ConfigError("-m without choices: give several values, such as model.depth=8,16, or leave -m out")
+            for job in jobs:
                 refuse_processes(job)
 
 
@@ -66,6 +70,12 @@ def _refusing() -> Iterator[None]:
         yield
     except REFUSALS as error:
         raise SystemExit(refuse(error)) from None  # Hydra would turn any other exception into a warning, and go on
+
+
+def _is_bare(config: DictConfig) -> bool:
+    """Tell whether a sweep has nothing to choose from and no launcher that would send its one job elsewhere."""
+    launcher = str(config.hydra.launcher._target_)
+    return not config.hydra.sweeper.params and launcher.endswith(f".{BasicLauncher.__name__}")
 
 
 def planned_cells(config: DictConfig) -> list[Job]:

@@ -5,6 +5,7 @@ In: a command that Hydra runs, or an error that it raised. Out: an exit code. Im
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shlex
@@ -20,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from selfnorm import commandline
 from selfnorm.config import ConfigError
-from selfnorm.config.parsing import unknown_key
+from selfnorm.config.parsing import homes_of, keys_of, unknown_key
 
 # Hydra's own keys that work here. A run folder's place and its files are this project's, and so is the working folder.
 HYDRAS = ("hydra/launcher", "hydra/sweeper", "hydra.launcher.", "hydra.sweeper.", "hydra.sweep.dir", "hydra.mode")
@@ -60,6 +61,11 @@ def in_words(error: Exception) -> str:
     text = text or f"Hydra cannot do this ({type(error).__name__})"
     if (override := getattr(error, "override", None)) is not None:  # Hydra could not parse it
         text = f"{override or repr(override)}: {text}{_how_to_quote(override)}"
+    if missing := re.search(r"Could not find '([\w/]+)/([^/']+)' Available options in '[^']+': (.*)", text):
+        group, choice, options = missing.groups()
+        close = difflib.get_close_matches(choice, options.split(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        text = f"{group}={choice}: legal are {', '.join(options.split())}{hint}"
     if unknown := re.match(r"Could not override '([\w.]+)'\. To append", text):
         group = getattr(error.__cause__, "parent_node", None)  # OmegaConf names the group where it looked for the key
         text = unknown_key(unknown[1], group.get("name") if isinstance(group, Mapping) else None)
@@ -80,13 +86,18 @@ def checked_arguments(arguments: list[str]) -> list[str]:
     parser.error = refuse  # type: ignore[method-assign]  # argparse's own prints seven lines of usage first
     options, more = parser.parse_known_args(arguments)
     if unknown := [text for text in more if text.startswith("-")]:
-        refuse(f"unrecognized arguments: {' '.join(unknown)}")
+        keys = [home for text in unknown for home in homes_of(text.lstrip("-").split("=")[0].replace("-", "_"))]
+        hint = f"; keys are given as {', '.join(f'{key}=...' for key in keys)}" if keys else ""
+        refuse(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     overrides = [*options.overrides, *more]
     if options.experimental_rerun is not None:
         refuse("--experimental-rerun would unpickle a file, and so run whatever is in it")
     keys = [override.split("=", 1)[0].lstrip("+~") for override in overrides]
     if repeated := sorted({key for key in keys if key and keys.count(key) > 1}):
         refuse(f"{', '.join(repeated)} given more than once")
+    for key, value in (override.split("=", 1) for override in overrides if "=" in override):
+        if (names := keys_of(key)) and re.fullmatch(r"-?[\d.]+(e-?\d+)?", value):
+            refuse(f"{key}={value}: {key} is a group of keys: {', '.join(f'{key}.{name}' for name in names)}")
     # Lightning starts the other processes of a job with some of Hydra's keys
     if os.environ.get("LOCAL_RANK", "0") == "0" and (own := [key for key in keys if _is_only_hydras(key)]):
         refuse(f"{', '.join(own)}: of Hydra's own keys these work here: {', '.join(HYDRAS)}")
