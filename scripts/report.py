@@ -40,7 +40,8 @@ def main() -> int:
         sentences = make_report(tables, options.out or options.source, _networks(options, tables))
     except (ValueError, OSError) as error:
         return refuse(parser.prog, error)
-    print("\n".join([*sentences, f"wrote {options.out or options.source}/report.md"]))
+    written = options.out or options.source
+    print("\n".join([*sentences, f"wrote {written}/report.md and its pictures; look at the runs with: make review"]))
     return 0
 
 

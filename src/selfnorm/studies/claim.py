@@ -112,6 +112,20 @@ def view(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _lines(table: pd.DataFrame) -> list[str]:
+    """A short line for a terminal per data set and depth: the three ratios, and a verdict that is not `holds`."""
+    lines = []
+    for (dataset, depth), group in table.groupby(["dataset", "depth"], sort=False):
+        words = []
+        for row in group.to_dict("records"):
+            verdict = "" if row["verdict"] == "holds" else f", {row['verdict']}"
+            head = QUESTIONS[row["question"]][1].format(a=row["a"], b=row["b"]).partition(",")[0]
+            words.append(f"{head} {Estimate.of(pd.Series(row))}{verdict}")
+        a, b = group[["a", "b"]].iloc[0]
+        lines.append(f"{dataset_title(str(dataset))}, depth {depth}, {a} / {b}: {'; '.join(words)}")
+    return lines
+
+
 def section(tables: Tables, networks: tuple[str, str]) -> Section:
     """Figure 1, the verdicts and the ratios. Raises ValueError when no data set and depth has both networks."""
     table, details = answers(tables, networks)
@@ -144,4 +158,4 @@ Thin lines: one seed alone, since the mean hides roughness.
     text += f"{a} / {b}, ratio (95 % interval); ≥ and ≤ are bounds, – is no answer:\n\n{markdown_table(shown)}"
     files = {"answers": Table(table, shown)}
     files |= {question: Table(numbers) for question, numbers in details.items()}
-    return Section("Figure 1", text, files, pictures, list(table["sentence"]) if forked else [])
+    return Section("Figure 1", text, files, pictures, _lines(table) if forked else [])

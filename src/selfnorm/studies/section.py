@@ -22,7 +22,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: heading, Markdown text, files beside it by name, and the sentences that are printed."""
+    """A part of the report: heading, Markdown text, files beside it by name, and the lines that are printed."""
 
     title: str
     text: str
