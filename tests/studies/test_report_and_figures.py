@@ -257,4 +257,5 @@ def test_bad_input_is_one_line_and_exit_code_two(
 
 def test_script_says_where_the_report_is(report_folder: Path) -> None:
     lines = (report_folder.parent / "output.txt").read_text().splitlines()
-    assert lines == [f"wrote {report_folder}/report.md and its pictures; look at the runs with: make review"]  # runs without forks have no verdict
+    # Runs without forks have no verdict
+    assert lines == [f"wrote {report_folder}/report.md and its pictures; look at the runs with: make review"]
