@@ -193,6 +193,7 @@ def script_lines(number: int, *, seed: int, folder: Path) -> list[tuple[str, str
 
 # Of each script: a call that would be fine but for the mistake, its options, and values that each must refuse
 CALLS = {
+    "compare.py": ["FOLDER", "FOLDER"],
     "export.py": ["FOLDER", "--seed=1"],
     "fetch.py": ["digits"],
     "prediction.py": ["FOLDER", "--out=FOLDER/out"],
@@ -203,6 +204,7 @@ BAD_FOLDERS = ("", "FOLDER/a_file", "FOLDER/a_file/below")
 NO_WANDB_NAMES = ("", " ", "a/b", "a\n#", "x" * 129, "100%")
 OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "benchmark.py": {"--device": ("gpu", ""), "--rounds": ("x", "0", "-1", "2.5", ""), "--out": BAD_FOLDERS},
+    "compare.py": {"--runs": BAD_FOLDERS, "--out": BAD_FOLDERS},
     "export.py": {"--seed": ("x", "1.5", "", "nan"), "--out": BAD_FOLDERS},
     "dashboard.py": {"--project": NO_WANDB_NAMES, "--entity": NO_WANDB_NAMES},
     "fetch.py": {"--data-dir": BAD_FOLDERS},

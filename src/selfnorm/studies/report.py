@@ -65,7 +65,7 @@ def make_report(tables: Tables, folder: Path, networks: tuple[str, str] = NETWOR
             except ValueError as error:
                 left_out.append(f"{name}: {error}")
             else:
-                _write(section, folder)
+                write_section(section, folder)
                 lines.append(f"## {section.title}\n\n{section.text}")
                 sentences += section.sentences
     if left_out:
@@ -83,7 +83,7 @@ def _check_that_a_run_ended(tables: Tables) -> None:
         raise ValueError(f"no run has ended (states: {states}): let the sweep finish, then make the report")
 
 
-def _write(section: Section, folder: Path) -> None:
+def write_section(section: Section, folder: Path) -> None:
     """The pictures of a section; its full numbers as CSV, the readable views as Markdown and LaTeX."""
     for name, figure in section.pictures.items():
         save(figure, folder, name)
