@@ -69,8 +69,9 @@ def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) ->
     assert done.stderr == f"train.py: runs_dir={tmp_path}/runs: not a directory; give another folder\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-@pytest.mark.parametrize("trainer", ["gpu", pytest.param("ddp", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("trainer", ["gpu", "ddp"])
 def test_a_trainer_whose_devices_are_missing_is_refused_in_one_line(trainer: str, tmp_path: Path) -> None:
     done = train(*SMOKE, f"trainer={trainer}", f"runs_dir={tmp_path}/runs", cwd=tmp_path)
     assert done.returncode == 2

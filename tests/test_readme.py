@@ -115,11 +115,8 @@ def test_the_readmes_python_runs(folder_with_runs: Path, monkeypatch: pytest.Mon
     assert a.var() == pytest.approx(0.5, abs=0.004)
 
 
-@pytest.mark.parametrize(
-    "folder",
-    [pytest.param(folder, marks=[] if folder.name == "digits" else [pytest.mark.slow]) for folder in RESULTS],
-    ids=[folder.name for folder in RESULTS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", RESULTS, ids=[folder.name for folder in RESULTS])
 def test_published_pictures_and_tables_are_those_of_the_committed_data(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / folder.name
     copy.mkdir()

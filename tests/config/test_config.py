@@ -20,6 +20,7 @@ GROUPS = ("dataset", "model", "activation", "normalization", "dropout", "optimiz
 FOLDERS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("identities.yaml").read_text())
 
 
+LARGE = {"causes", "fixed_points", "rates", "long"}  # sweeps that the slow tests compose
 OWN = {"table", "arrays", "custom"}  # what a user brings along is composed in tests of its own
 
 
@@ -46,7 +47,19 @@ def test_the_list_of_identities_has_every_experiment_choice_and_sweep() -> None:
     assert FOLDERS.keys() == wanted | scaled | experiments | {f"+sweep={name}" for name in choices("sweep")}
 
 
-@pytest.mark.parametrize("overrides", [key for key in FOLDERS if not key.startswith("+sweep")])
+def of_other_data(overrides: str) -> bool:
+    """Whether the identity is that of an experiment on data other than digits: the slow tests compose these."""
+    return "+experiment" in overrides and "dataset=digits" not in overrides
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        pytest.param(key, marks=[pytest.mark.slow] * of_other_data(key))
+        for key in FOLDERS
+        if not key.startswith("+sweep")
+    ],
+)
 def test_a_job_keeps_its_identity(overrides: str) -> None:
     job = compose_job(*overrides.split())
     assert folder(job) == FOLDERS[overrides]
@@ -57,7 +70,7 @@ def test_a_job_keeps_its_identity(overrides: str) -> None:
 
 @pytest.mark.parametrize(
     "sweep",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in ("causes", "fixed_points"))) for name in choices("sweep")],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in choices("sweep")],
 )
 def test_a_sweep_keeps_the_identities_of_its_cells_each_in_a_folder_of_its_own(sweep: str) -> None:
     if sweep == "tune":  # which chooses its cells as it goes

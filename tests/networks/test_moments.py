@@ -71,6 +71,7 @@ def _moments_of_a_share(rank: int) -> dict[str, list[list[float]]]:
     return {name: value.tolist() for name, value in metric.compute().items()}
 
 
+@pytest.mark.slow
 def test_moments_are_numpys_over_two_processes_with_unequal_shares() -> None:
     for found in in_two_processes(_moments_of_a_share):
         assert_reference({name: torch.tensor(value, dtype=torch.float64) for name, value in found.items()})

@@ -147,6 +147,7 @@ def test_learned_constants_are_those_after_training(tables: Tables) -> None:
     assert (constants["lambda_start"] == 2).all()
 
 
+@pytest.mark.slow
 def test_the_report_has_the_question_its_answer_and_both_pictures(tables: Tables, tmp_path: Path) -> None:
     out = tmp_path / "report"
     make_report(tables, out)

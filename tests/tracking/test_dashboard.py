@@ -45,6 +45,7 @@ def found_at(tree: Any, key: str) -> Iterator[Any]:
         yield from found_at(child, key)
 
 
+@pytest.mark.slow
 def test_every_key_of_every_panel_is_a_key_that_a_run_logs(make_job: Make, tmp_path: Path) -> None:
     job = make_job("logger.mode=offline", "training.epochs=12")  # long enough for a fluctuation
     run_job(job, last_values=last_values)

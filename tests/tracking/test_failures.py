@@ -177,6 +177,7 @@ def test_a_server_that_fails_at_the_start_means_one_warning_and_all_rows_after_a
     assert steps_of(send(job.folder, server)) == STEPS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["fs500", slow("hang")])
 def test_a_server_that_fails_in_mid_run_means_one_warning_and_all_rows_after_an_upload(
     trouble: str, make_job: Make, server: FakeWandb, warnings_of: Warned, monkeypatch: pytest.MonkeyPatch

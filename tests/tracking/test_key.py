@@ -41,6 +41,7 @@ def test_the_key_is_in_no_file_of_a_run_and_in_no_line_of_its_output(
     assert KEY not in caplog.text
 
 
+@pytest.mark.slow
 def test_the_key_is_in_no_dashboard(server: FakeWandb, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     publish(None, (), None, "p", tmp_path / "spec.json")
     lines = publish(None, (), None, "p", None)
