@@ -95,7 +95,7 @@ EDITS: dict[str, tuple[Edit, str]] = {  # what was done to the folder, words of 
     "curves.csv a web page": (write("curves.csv", "<html>\n<body>\nNot found, sorry\n</body>\n</html>\n"), ""),
     "curves.csv with a row of a seed that is not the run's": (
         stray_row, "curves.csv has rows of seed 7, which summary.json does not list"),
-    "config.yaml that unfolds into gigabytes": (write("config.yaml", alias_bomb()), "it has aliases"),
+    "config.yaml that unfolds into gigabytes": (write("config.yaml", alias_bomb()), "it has aliases or lists in lists"),
     "curves.csv without one seed's last row": (without_last_line("curves.csv"), "curves.csv is not as the run"),
     "moments.csv without its last row": (without_last_line("moments.csv"), "moments.csv is not as the run wrote it"),
     "curves.csv of a terabyte": (lambda folder: os.truncate(folder / "curves.csv", 1 << 40), "1099511627776 bytes"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from selfnorm import config
 from selfnorm.analysis.runs import load_runs
 from selfnorm.networks.export import load_run
 from selfnorm.review.catalogue import Catalogue
+from selfnorm.review.export import export_html
 from selfnorm.training.command import attempt
 from selfnorm.training.job import run_job
 
@@ -124,10 +126,25 @@ def test_a_damaged_summary_is_not_a_missing_one(job: config.Job, capfd: pytest.C
     assert contents(job.folder) == before
 
 
-def test_few_aliases_that_stand_for_gigabytes_are_refused_at_once(job: config.Job) -> None:
-    (job.folder / "config.yaml").write_text(alias_bomb())
-    with pytest.raises(ValueError, match="it has aliases, which a run does not write"):
+@pytest.mark.parametrize("bomb", [alias_bomb(), "[" * 200_000, "- " * 200_000], ids=["aliases", "lists", "dashes"])
+def test_few_bytes_that_stand_for_gigabytes_or_end_the_process_are_refused_at_once(bomb: str, job: config.Job) -> None:
+    (job.folder / "config.yaml").write_text(bomb)
+    with pytest.raises(ValueError, match="it has aliases or lists in lists, which a run does not write"):
         load_run(job.folder)
+
+
+@pytest.mark.timeout(60)
+def test_a_table_larger_than_any_is_refused_at_once_and_costs_no_other_run(job: config.Job) -> None:
+    huge = job.folder.with_name("huge"), job.folder.with_name("forked")
+    for folder, name in zip(huge, ("moments.csv", "forks.csv"), strict=True):
+        shutil.copytree(job.folder, folder)
+        with (folder / name).open("ab") as table:
+            table.truncate(1 << 40)  # zeros, which take no room on the disk
+    catalogue = Catalogue(job.folder.parent)
+    assert "moments.csv has 1099511627776 bytes" in catalogue.overview()["problems"][0]["reason"]
+    document = json.loads(catalogue.run("forked"))
+    assert (document["forks"], "forks.csv has" in document["forks_note"]) == (None, True)
+    assert len(export_html(catalogue)) > 1e5
 
 
 def test_a_file_system_without_locks_is_one_line_and_its_runs_are_not_called_crashed(

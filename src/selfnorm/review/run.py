@@ -31,7 +31,7 @@ def make_run(folder: Folder, most_values: int = MOST_VALUES) -> dict[str, Any]:
     for key, make in (("moments", lambda: _moments(run, most_values)), ("forks", lambda: _forks(run))):
         try:
             document[key] = make()
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             document |= {key: None, f"{key}_note": str(error)}
     return document
 

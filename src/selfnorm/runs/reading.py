@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SURELY_SHALLOW, DEEPEST = 4096, 50  # bytes that cannot be as deep as the stack; a run's configuration has three levels
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def read_run(folder: Folder) -> Run:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """A run's configuration, as it was resolved. Raises ValueError for one that cannot be used."""
-    return _mapping(folder / layout.CONFIG, _without_aliases)
+    return _mapping(folder / layout.CONFIG, _plain)
 
 
 def read_activation(folder: Path) -> dict[str, Any] | None:
@@ -194,10 +195,16 @@ def _outcomes(config: dict[str, Any], summary: dict[str, Any]) -> dict[int, tupl
     return {s: (float(diverged.get(s, math.nan)), float(by_seed.get(str(s), math.nan))) for s in seeds}
 
 
-def _without_aliases(content: bytes) -> Any:
-    """Parse YAML; raises ValueError for an alias, which a run does not write: a few may stand for gigabytes."""
-    if b"*" in content and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, Loader=_Loader)):
-        raise ValueError("it has aliases, which a run does not write")
+def _plain(content: bytes) -> Any:
+    """Parse YAML; raises ValueError for what a run does not write and a few bytes can do harm with.
+
+    A few aliases may stand for gigabytes, and lists in lists may end the process: the parser in C has no limit.
+    """
+    depth = 0
+    for event in yaml.parse(content, Loader=_Loader) if b"*" in content or len(content) > SURELY_SHALLOW else ():
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
+            raise ValueError("it has aliases or lists in lists, which a run does not write")
     return yaml.load(content, Loader=_Loader)
 
 
