@@ -73,6 +73,35 @@ def test_a_preempted_run_loses_no_step_and_ends_as_an_undisturbed_one(
     assert numbers(disturbed.folder) == numbers(quiet.folder)
 
 
+@pytest.mark.parametrize("place", ["load_splits", "ReplicaDataModule", "make_trainer"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_before_the_first_step_leaves_no_run_that_seems_to_be_trained(
+    number: signal.Signals, place: str, make_job: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class InSetup(pl.Callback):
+        def setup(self, *_: Any, **__: Any) -> None:
+            os.kill(os.getpid(), number)
+
+    original = getattr(job_module, place)
+
+    def signalled(*arguments: Any, **options: Any) -> Any:
+        if place == "make_trainer":
+            return original(arguments[0], [*arguments[1], InSetup()])
+        os.kill(os.getpid(), number)
+        return original(*arguments, **options)
+
+    job = make_job(*OVERRIDES)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    with monkeypatch.context() as patch:
+        patch.setattr(job_module, place, signalled)
+        with pytest.raises(SystemExit, match=str(130 if number == signal.SIGINT else 143)):
+            run_job(job)
+    assert json.loads((job.folder / "summary.json").read_text())["state"] == "interrupted"
+    assert not (job.folder / "checkpoint.ckpt").exists()
+    assert {number: signal.getsignal(number) for number in SIGNALS} == before
+    assert run_job(job)["state"] == "finished"
+
+
 def test_a_second_ctrl_c_does_not_wait_for_the_batch(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     class Twice(pl.Callback):
         def on_train_batch_start(self, trainer: pl.Trainer, *rest: Any) -> None:

@@ -13,8 +13,9 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 import torch
@@ -25,7 +26,8 @@ from selfnorm import config
 from selfnorm.runs.files import Table, Unreadable, table_digest, write_atomically
 
 WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
-SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, *WARNINGS)
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (*ENDINGS, signal.SIGINT, *WARNINGS)
 IGNORABLE = (signal.SIGHUP, signal.SIGINT)  # nohup ignores the first, a shell the second in its background jobs
 
 
@@ -62,6 +64,25 @@ class Checkpointer(pl.Callback):
             self.saved_at = time.monotonic()
 
 
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a job as Ctrl-C does, also before it trains: a download of its data takes minutes."""
+
+    def end(number: int, frame: Any) -> NoReturn:
+        raise SIGTERMException(128 + signal.SIGTERM)
+
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in (*ENDINGS, signal.SIGINT) if in_main_thread}
+    for number in ENDINGS:
+        if before.get(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+    try:
+        yield
+    finally:  # Lightning ignores Ctrl-C after the first
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Preemption(pl.Callback):
     """Graceful preemption: on a signal to any process, all finish the current batch, save a checkpoint and stop.
 
@@ -75,7 +96,7 @@ class Preemption(pl.Callback):
         self.checkpoint = checkpoint
         self.before: dict[int, Any] = {}
         self.warned = self.interrupted = False
-        self.saves = True
+        self.saves = False  # before the first step there is nothing to save
         self.afterwards: Callable[[], Any] | None = None
 
     def setup(self, trainer: pl.Trainer, module: Any, stage: str) -> None:
@@ -83,6 +104,7 @@ class Preemption(pl.Callback):
             self.before = {number: signal.getsignal(number) for number in SIGNALS}  # soon SIGTERM is Lightning's
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        self.saves = True
         for number, handler in self.before.items():
             if number not in IGNORABLE or handler != signal.SIG_IGN:
                 signal.signal(number, self._warn)

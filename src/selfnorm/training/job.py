@@ -28,7 +28,13 @@ from selfnorm.networks.mlp import ReplicaMLP
 from selfnorm.runs import layout
 from selfnorm.runs.files import write_atomically, write_json
 from selfnorm.runs.state import claim, digests, is_finished, read_summary
-from selfnorm.training.checkpoints import AtomicCheckpointIO, Checkpointer, Preemption, verify_checkpoint
+from selfnorm.training.checkpoints import (
+    AtomicCheckpointIO,
+    Checkpointer,
+    Preemption,
+    ending_on_signals,
+    verify_checkpoint,
+)
 from selfnorm.training.machine import check_machine, describe_environment, keep_freed_memory, process_rank, slurm
 from selfnorm.training.module import ReplicaClassifier, ReplicaDataModule
 from selfnorm.training.recording import AllSeedsDiverged, Recorder, Timed
@@ -84,7 +90,8 @@ def run_job(
         elif read_summary(folder).get("state") == layout.FINISHED:
             (folder / layout.CHECKPOINT).unlink(missing_ok=True)  # older than what is missing; the tables start again
             print(f"says finished but is not whole, trained again: {folder}", file=sys.stderr)
-        return _train_and_record(job, last_values, timed, table)
+        with ending_on_signals():
+            return _train_and_record(job, last_values, timed, table)
 
 
 def _train_and_record(
@@ -150,7 +157,7 @@ def _say_interrupted(job: config.Job, error: BaseException) -> int:
     """Say how to go on; returns the exit code, so that a scheduler sees what Lightning would hide (0 or 1)."""
     again = "the same command without overwrite=true" if job.overwrite else "the same command"
     print(f"interrupted; {again} goes on from the last checkpoint: {shown(job.folder)}", file=sys.stderr)
-    terminated = isinstance(error, SIGTERMException) and error.code is None  # else see Preemption
+    terminated = isinstance(error, SIGTERMException) and error.code != 128 + SIGINT  # see Preemption
     return 128 + (SIGTERM if terminated else SIGINT)
 
 
