@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from composed import compose_job
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 
 from selfnorm.config import ConfigError
@@ -24,6 +27,21 @@ def test_flags_stand_wherever_they_like(given: str) -> None:
 def test_a_mistake_among_them_is_still_one(given: str) -> None:
     with pytest.raises(ConfigError, match=r"see python train\.py --help"):
         checked_arguments(given.split())
+
+
+def test_a_python_that_looks_at_every_help_text_takes_hydras(monkeypatch: pytest.MonkeyPatch) -> None:
+    def add_and_check(self: argparse.ArgumentParser, *names: str, **options: Any) -> Any:
+        action = add(self, *names, **options)
+        self._check_help(action)  # type: ignore[attr-defined]
+        return action
+
+    add = argparse.ArgumentParser.add_argument
+    looks = lambda self, action: action.help and "%" in action.help  # noqa: E731
+    monkeypatch.setattr(argparse.ArgumentParser, "_check_help", looks, raising=False)
+    monkeypatch.setattr(argparse.ArgumentParser, "add_argument", add_and_check)
+    with pytest.raises(TypeError, match="LazyCompletionHelp"):
+        get_args_parser()
+    assert checked_arguments(["a=1", "-m"]) == ["-m", "a=1"]
 
 
 @pytest.mark.parametrize("value", ["Läufe", "a=b", "a(b", "50;y", "~/x"])

@@ -5,6 +5,7 @@ In: a command that Hydra runs, or an error that it raised. Out: an exit code. Im
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import os
 import re
@@ -81,6 +82,8 @@ def checked_arguments(arguments: list[str]) -> list[str]:
     def refuse(message: str) -> Any:
         raise ConfigError(f"{message}; see python train.py --help")
 
+    # Python 3.14 looks at each help text as it is given, and one of Hydra 1.3's is an object that is no text
+    argparse.ArgumentParser._check_help = lambda *_: None  # type: ignore[attr-defined]
     # The parser is private to Hydra, but no public function tells which flags Hydra takes.
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]  # argparse's own prints seven lines of usage first
