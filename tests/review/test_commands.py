@@ -54,6 +54,11 @@ def test_a_filter_keeps_its_runs_and_an_unknown_value_is_refused(tmp_path: Path)
     done = command("runs.py", tmp_path, "--tag", "three")
     assert done.returncode == 2
     assert done.stderr == "runs.py: no run with tag 'three'; there: one, two\n"
+    (tmp_path / "two/config.yaml").write_text("[")
+    unread = "not counted: folders without a readable run (1), which the whole list names"
+    assert (
+        command("runs.py", tmp_path, "--tag", "two").stderr == f"runs.py: no run with tag 'two'; there: one; {unread}\n"
+    )
 
 
 @pytest.mark.parametrize("option", ["--tag", "--state"])

@@ -25,7 +25,12 @@ def run_list(overview: Mapping[str, Any], filters: Mapping[str, Sequence[str] | 
     for key, wanted in filters.items():
         known = sorted({str(row[key]) for row in runs})
         if missing := [value for value in wanted or () if value not in known]:
-            raise ValueError(f"no run with {key} {missing[0]!r}; there: {', '.join(map(one_line, known)) or 'none'}")
+            found = len(overview["problems"])
+            unread = (
+                f"; not counted: folders without a readable run ({found}), which the whole list names" if found else ""
+            )
+            there = ", ".join(map(one_line, known)) or "none"
+            raise ValueError(f"no run with {key} {missing[0]!r}; there: {there}{unread}")
         runs = [row for row in runs if wanted is None or str(row[key]) in wanted]
     rows = [tuple(HEAD), *map(_texts, sorted(runs, key=lambda row: row["id"]))]
     lines = _aligned(rows) if runs else ["no run here yet"]
