@@ -6,6 +6,7 @@ The line names each bad value and the legal ones. Imports no torch.
 from __future__ import annotations
 
 import difflib
+import os
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -85,7 +86,9 @@ def _sentence(fault: Any, config: dict[str, Any]) -> str:
         case "union_tag_invalid":
             return f"{name}.name={value.get('name')!r}: legal are {fault['ctx']['expected_tags']}"
         case "literal_error":
-            return f"{name}={_shown(value)}: legal are {fault['ctx']['expected']}"
+            from_variable = name == "logger.mode" and value == os.environ.get("WANDB_MODE")
+            source = ", taken from WANDB_MODE" if from_variable else ""
+            return f"{name}={_shown(value)}{source}: legal are {fault['ctx']['expected']}"
         case "value_error":
             whole = isinstance(value, dict)  # the message of a whole group names its keys itself
             return str(fault["ctx"]["error"]) if whole else f"{name}={_shown(value)} {fault['ctx']['error']}"
