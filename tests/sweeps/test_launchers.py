@@ -126,7 +126,7 @@ def test_a_cell_in_training_is_left_alone_and_a_killed_worker_holds_nothing(tmp_
         while not (found := list(tmp_path.glob("runs/*/*/*/*/curves.csv"))) and time.monotonic() < deadline:
             time.sleep(0.1)
         folder = found[0].parent
-        second = train("-m", *cell, cwd=tmp_path)
+        second = train("-m", *cell, "hydra/launcher=joblib", cwd=tmp_path)
         assert second.returncode == 0, second.stderr
         assert f"left to the process that trains it: {folder}" in second.stderr
         assert f"still trained by another process: {folder}" in second.stderr
