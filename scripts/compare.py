@@ -5,6 +5,7 @@ python scripts/compare.py runs/.../d16-1 runs/.../d16-2   (two run folders)
 python scripts/compare.py results.csv --out comparison    (any tracker's table: run, seed, step, value, and dataset)
 """
 
+from collections import Counter
 from pathlib import Path
 
 from selfnorm.commandline import Parser, folder, interruptible, new_folder, refuse, run, runs_folder, word
@@ -16,7 +17,7 @@ with interruptible():
     from selfnorm.analysis.pooling import pool_seeds
     from selfnorm.analysis.runs import load_runs
     from selfnorm.runs.files import write_atomically
-    from selfnorm.studies.groups import Group, group_of_runs, groups_of_table, section
+    from selfnorm.studies.groups import COLUMNS, Group, group_of_runs, groups_of_table, section
     from selfnorm.studies.report import write_section
 
 
@@ -38,7 +39,8 @@ def main() -> int:
                 write_atomically(options.out / "compare.md", f"# {part.title}\n\n{part.text}")
     except (ValueError, OSError) as error:
         return refuse(parser.prog, error)
-    print(part.text.split("\n\n", 1)[1] if not options.out else f"wrote {options.out}/compare.md")
+    lines = [line for line in part.text.splitlines() if not line.startswith("![")]  # a terminal shows no pictures
+    print(f"wrote {options.out}/compare.md" if options.out else "\n".join(lines).strip())
     return 0
 
 
@@ -51,8 +53,8 @@ def _groups(names: list[str], runs: Path, *, higher: bool) -> list[Group]:
         groups = [_of_runs(name, runs) for name in names]
     if len(groups) < 2:
         raise ValueError(f"{names[0]}: one group; name two or more, or a CSV file with two runs")
-    if len(twice := {g.name for g in groups}) < len(groups):
-        raise ValueError(f"{', '.join(sorted(twice))}: a group is there twice")
+    if twice := [name for name, count in Counter(group.name for group in groups).items() if count > 1]:
+        raise ValueError(f"{', '.join(twice)}: named twice; give each group once")
     return groups
 
 
@@ -61,6 +63,8 @@ def _table(path: str) -> pd.DataFrame:
         return pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a CSV table ({error})") from None
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; give a CSV file with the columns {', '.join(COLUMNS)}") from None
 
 
 def _of_runs(name: str, runs: Path) -> Group:

@@ -34,6 +34,7 @@ def test_too_few_or_missing_values_are_refused() -> None:
 
 
 def test_the_paired_test_counts_signs_and_ranks() -> None:
-    assert paired_p(np.log([2.0] * 5 + [1.5])) == pytest.approx(2 / 2**6, rel=0.5)
+    assert paired_p(np.log([2.0, 1.9, 1.8, 1.7, 1.6, 1.5])) == 2 / 2**6  # all of one sign
+    assert paired_p(np.log([2.0, 1.9, 1.8, 1.7, 1.6, 1 / 1.5])) == 4 / 2**6  # the smallest of the other
     assert np.isnan(paired_p(np.zeros(4)))
     assert paired_p(np.log([2, 0.5, 3, 1 / 3])) == 1.0

@@ -14,7 +14,17 @@ from scipy import stats
 from tools.fork_server import ForkServer
 
 from selfnorm.analysis.runs import load_runs
-from selfnorm.studies.groups import ALL, FINAL, SPEED, TEST, compare_groups, group_of_runs, groups_of_table, section
+from selfnorm.studies.groups import (
+    ALL,
+    FINAL,
+    SPEED,
+    TEST,
+    compare_groups,
+    group_of_runs,
+    groups_of_table,
+    ranks_of,
+    section,
+)
 
 
 def made(factors: dict[str, float], *, datasets: int = 1, seeds: int = 6, steps: int = 11, noise: float = 0.05) -> Any:
@@ -85,6 +95,36 @@ def test_steps_that_are_nowhere_the_same_are_said_and_speed_is_still_compared() 
     assert "data 0: the two have no step in common, so that their last values are not compared" in notes
 
 
+def test_a_group_that_diverged_and_one_seed_alone_are_said() -> None:
+    table = made({"a": 1.0, "b": 2.0, "c": 3.0})
+    table.loc[(table["run"] == "c") & (table["step"] == 50), "value"] = np.nan
+    found, notes = compare_groups(groups_of_table(table))
+    assert set(zip(found["a"], found["b"], strict=True)) == {("a", "b")}
+    assert "data 0: no seed of c has finite values throughout" in notes
+    with pytest.raises(ValueError, match=r"nothing can be compared: .*1 seeds give no ratio"):
+        compare_groups(groups_of_table(made({"a": 1.0, "b": 2.0}, seeds=1)))
+
+
+def test_a_bound_on_one_data_set_withholds_the_mean_over_all() -> None:
+    table = made({"a": 1.0, "b": 2.0}, datasets=3)
+    stuck = (table["run"] == "b") & (table["dataset"] == "data 1")
+    table.loc[stuck, "value"] = 0.99 + 0.001 * table["seed"]  # below a's first value alone, and never falls
+    found, notes = compare_groups(groups_of_table(table))
+    speed = found[found["statistic"] == SPEED].set_index("dataset")
+    assert speed.loc["data 1", "kind"] == "≤"
+    assert ALL not in speed.index
+    assert "a / b: updates to a level is a bound on data 1, so there is none over all data sets" in notes
+    assert ALL in set(found[found["statistic"] == FINAL]["dataset"])
+
+
+def test_ranks_are_of_the_last_step_that_all_have() -> None:
+    table = made({"slow": 1.0, "long": 1.1, "bad": 2.0}, datasets=4, noise=0.001)
+    longer = table[table["run"] == "long"]
+    more = longer.assign(step=longer["step"] + 200, value=longer["value"] / 100)
+    ranks = ranks_of(groups_of_table(pd.concat([table, more])))
+    assert ranks.average.to_dict() == {"slow": 1.0, "long": 2.0, "bad": 3.0}
+
+
 def test_over_several_data_sets_the_test_is_paired() -> None:
     table = made({"a": 1.0, "b": 1.5, "c": 1.6}, datasets=6, noise=0.3)
     found, _ = compare_groups(groups_of_table(table))
@@ -95,13 +135,14 @@ def test_over_several_data_sets_the_test_is_paired() -> None:
     assert whole["p"] == pytest.approx(stats.wilcoxon(by_data).pvalue)
     assert (whole["n_a"], whole["num_cells"]) == (6, 3)
     text = section(groups_of_table(table)).text
-    assert "Average ranks of the last value over 6 data sets" in text
+    assert "Average ranks of the value at the last common step over 6 data sets" in text
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda table: table.drop(columns="seed"), "no column seed; needed are run, seed, step, value"),
+        (lambda table: table.assign(seed="x" + table["seed"].astype(str)), "seed x0: must be a whole number"),
         (lambda table: table.assign(value=-table["value"]), "ratios need values above 0"),
         (lambda table: pd.concat([table, table.head(1)]), "two values for run a, dataset data 0, seed 0, step 0"),
         (lambda table: table.assign(step=table["step"] + 1000 * table["seed"]), "of a have no step in common"),
@@ -137,6 +178,7 @@ def test_the_command_compares_and_refuses(command_server: ForkServer, tmp_path: 
     shown = command_server.run("scripts/compare.py", ["first:SNN", "second:SNN"], tmp_path)
     assert shown.code == 0, shown
     assert "second:SNN is better" in shown.out
+    assert "![" not in shown.out
     written = command_server.run("scripts/compare.py", ["own.csv", "--out", "out"], tmp_path)
     assert (written.code, written.out) == (0, "wrote out/compare.md\n"), written
     names = {path.name for path in (tmp_path / "out").iterdir()}
@@ -146,6 +188,8 @@ def test_the_command_compares_and_refuses(command_server: ForkServer, tmp_path: 
         (["own.csv", "first:SNN"], "no run below runs has tag own.csv"),
         (["first:SNN", "--higher"], "--higher is for a CSV file"),
         (["first:SNN"], "one group; name two or more"),
+        (["first:SNN", "second:SNN", "first:SNN"], "compare.py: first:SNN: named twice; give each group once"),
+        (["nowhere.csv"], "nowhere.csv: no such file; give a CSV file with the columns run, seed, step, value"),
         (["first:LN", "first:SNN"], "first:LN: no finished run of LN; there: BN, SNN"),
     ):
         ended = command_server.run("scripts/compare.py", arguments, tmp_path)

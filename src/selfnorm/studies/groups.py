@@ -6,6 +6,7 @@ ranks over the data sets, and a sentence for whatever the groups do not share.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import reduce
 from itertools import combinations
 from typing import Any
 
@@ -69,6 +70,10 @@ def groups_of_table(table: pd.DataFrame, *, higher: bool = False) -> list[Group]
     table = table.rename(columns={"network": "run"} if "run" not in table else {})
     if missing := [column for column in COLUMNS if column not in table]:
         raise ValueError(f"no column {missing[0]}; needed are {', '.join(COLUMNS)}, and dataset if there are several")
+    for column in ("seed", "step"):
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        if not (numbers == numbers.round()).all():
+            raise ValueError(f"{column} {table[column][numbers != numbers.round()].iloc[0]}: must be a whole number")
     values = pd.to_numeric(table["value"], errors="coerce")
     if (values <= 0).any():
         raise ValueError(f"a value of {values.min():g}: ratios need values above 0")
@@ -110,9 +115,10 @@ def compare_groups(groups: Sequence[Group], *, higher: bool = False) -> tuple[pd
             notes += [f"{block}: {sentence}" for sentence in said]
             rows += [{"dataset": block, "a": a.name, "b": b.name, **row} for row in found]
     if not rows:
-        raise ValueError(f"no two groups share a data set: {'; '.join(dict.fromkeys(notes)) or 'name two groups'}")
+        raise ValueError(f"nothing can be compared: {'; '.join(dict.fromkeys(notes))}")
     table = corrected(pd.DataFrame(rows), within=["statistic"])
-    whole = _over_data_sets(table)
+    whole, withheld = _over_data_sets(table)
+    notes += withheld
     table = pd.concat([whole, table], ignore_index=True) if len(whole) else table
     table = table.sort_values("statistic", kind="stable", key=lambda names: names.map(ORDER.index), ignore_index=True)
     verdicts = [_verdict(row, higher=higher and row["statistic"] == FINAL) for row in table.to_dict("records")]
@@ -127,6 +133,9 @@ def _compare(
         f"seed {seed} of {name} has no finite value at step {step} and is left out"
         for name, curves in ((name_a, a), (name_b, b)) for seed, step in sorted(curves.diverged.items())
     ]  # fmt: skip
+    for name, curves in ((name_a, a), (name_b, b)):
+        if not curves.seeds:
+            return [], [f"no seed of {name} has finite values throughout"]
     if set(a.seeds) != set(b.seeds):
         notes.append(f"seeds {_listed(a.seeds)} of {name_a} beside {_listed(b.seeds)} of {name_b}; all count, unpaired")
     if a.steps_T[-1] != b.steps_T[-1]:
@@ -143,15 +152,20 @@ def _compare(
         [c.errors_RT[:, 0] for c in (a, b)], [c.errors_RT for c in (a, b)]
     ))  # fmt: skip
     levels = tuple(np.geomspace(start, lowest, NUM_LEVELS + 1)[1:])
-    speed = at_reported_level(compare_speed(a.errors_RT, a.steps_T, b.errors_RT, b.steps_T, levels))
-    if speed is not None:
-        rows += _row(SPEED, lambda: Estimate.of(speed), notes)
+    rows += _row(SPEED, lambda: _speed(a, b, levels), notes)
     if np.isfinite(a.test_errors_R).all() and np.isfinite(b.test_errors_R).all():
         if min(a.test_errors_R.min(), b.test_errors_R.min()) > 0:
             rows += _row(TEST, lambda: ratio(np.log(a.test_errors_R), np.log(b.test_errors_R)), notes)
         else:
             notes.append("a seed answers every test sample right, so that test errors have no ratio")
     return rows, notes
+
+
+def _speed(a: SeedCurves, b: SeedCurves, levels: tuple[float, ...]) -> Estimate:
+    row = at_reported_level(compare_speed(a.errors_RT, a.steps_T, b.errors_RT, b.steps_T, levels))
+    if row is None:
+        raise ValueError("no level below the first values is reached by one of the two")
+    return Estimate.of(row)
 
 
 def _row(statistic: str, make: Callable[[], Estimate], notes: list[str]) -> list[dict[str, Any]]:
@@ -162,18 +176,24 @@ def _row(statistic: str, make: Callable[[], Estimate], notes: list[str]) -> list
         return []
 
 
-def _over_data_sets(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per pair and statistic over two data sets or more: geometric mean of the ratios, and a paired p."""
-    rows = []
-    for (a, b, statistic), group in table[table["kind"] == "="].groupby(["a", "b", "statistic"], sort=False):
+def _over_data_sets(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """A row per pair and statistic over two data sets or more: geometric mean of the ratios, and a paired p.
+
+    Withheld with a sentence where a ratio is a bound: without that data set the mean would favour one of the two.
+    """
+    rows, withheld = [], []
+    for (a, b, statistic), group in table.groupby(["a", "b", "statistic"], sort=False):
         logs = np.log(group["value"].to_numpy())
         if len(logs) < 2:
+            continue
+        if bounded := list(group["dataset"][group["kind"] != "="]):
+            withheld.append(f"{a} / {b}: {statistic} is a bound on {', '.join(bounded)}, so there is none over {ALL}")
             continue
         value, low, high = mean_interval(logs)
         names = {"dataset": ALL, "a": a, "b": b, "statistic": statistic}
         estimate = Estimate(value, low, high, "=", len(logs), len(logs), paired_p(logs))
         rows.append(names | asdict(estimate))
-    return corrected(pd.DataFrame(rows), within=["statistic"]) if rows else pd.DataFrame()
+    return corrected(pd.DataFrame(rows), within=["statistic"]) if rows else pd.DataFrame(), withheld
 
 
 def _verdict(row: dict[Any, Any], *, higher: bool) -> str:
@@ -204,10 +224,17 @@ def view(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranks_of(groups: Sequence[Group]) -> Ranks:
-    """Average ranks of the groups by their last value, geometric mean over seeds. Raises as `average_ranks`."""
-    shared = [block for block in groups[0].curves if all(block in group.curves for group in groups)]
-    values = {g.name: [g.curves[block].logs_RT[:, -1].mean() for block in shared] for g in groups}
-    return average_ranks(pd.DataFrame(values, index=shared))
+    """Average ranks of the groups by the geometric mean over seeds of their values at the last step that all have.
+
+    Raises as `average_ranks`.
+    """
+    names, values = [group.name for group in groups], {}
+    for block in groups[0].curves:
+        here = [group.curves[block] for group in groups if block in group.curves]
+        steps = reduce(np.intersect1d, [curves.steps_T for curves in here])
+        if len(here) == len(groups) and len(steps) and all(curves.seeds for curves in here):
+            values[block] = [curves.logs_RT[:, curves.steps_T == steps[-1]].mean() for curves in here]
+    return average_ranks(pd.DataFrame.from_dict(values, orient="index", columns=names))
 
 
 def section(groups: Sequence[Group], *, higher: bool = False) -> Section:
@@ -218,7 +245,7 @@ def section(groups: Sequence[Group], *, higher: bool = False) -> Section:
     text = f"""![Ratios with 95 % intervals](ratios.png)
 
 Ratios are of geometric means over seeds; a {better} value is better. p: exact permutation of the seeds, over all data \
-sets Wilcoxon's signed ranks, corrected by Holm over the rows of one statistic.
+sets Wilcoxon's signed ranks, each corrected by Holm over its rows of one statistic.
 
 {markdown_table(shown)}"""
     pictures = {"ratios": ratios_figure(table)}
@@ -232,12 +259,13 @@ sets Wilcoxon's signed ranks, corrected by Holm over the rows of one statistic.
         text += f"""
 ![Average ranks and their critical difference](ranks.png)
 
-Average ranks of the last value over {ranks.num_blocks} data sets (1 is best): {_ranks_in_words(ranks)}. Friedman's p: \
-{ranks.p:.2g}. Two that lie more than {ranks.critical:.2f} apart differ at 5 % (Nemenyi); bars join those that do not.
+Average ranks of the value at the last common step over {ranks.num_blocks} data sets (1 is best): \
+{_ranks_in_words(ranks)}. Friedman's p: {ranks.p:.2g}. Two that lie more than {ranks.critical:.2f} apart differ \
+at 5 % (Nemenyi); bars join those that do not.
 """
     if notes:
         text += f"\n## What is not shared\n\n{bullets(notes)}"
-    return Section(" and ".join(group.name for group in groups), text, {"ratios": Table(table, shown)}, pictures)
+    return Section(", ".join(group.name for group in groups), text, {"ratios": Table(table, shown)}, pictures)
 
 
 def _ranks_in_words(ranks: Ranks) -> str:
