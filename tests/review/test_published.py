@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,25 @@ def test_tables_are_those_that_were_committed(unpacked: Path) -> None:
     published = read_results(ROOT / "docs/results/digits")
     for name in ("curves", "forks", "moments"):
         pd.testing.assert_frame_equal(plain(load_runs(unpacked), name), plain(published, name), check_dtype=False)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside-of-the-study", "a/../../outside"])
+def test_a_study_that_names_a_place_elsewhere_writes_nothing_there(name: str, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(ROOT / "docs/results/precision", study)
+    cells = pd.read_csv(study / "cells.csv", dtype=str, keep_default_na=False)
+    cells.loc[0, "cell"] = name
+    cells.to_csv(study / "cells.csv", index=False)
+    with pytest.raises(ValueError, match="lies outside of the study; was it edited"):
+        unpack(study, tmp_path / "runs")
+    assert not list(tmp_path.glob("**/outside*"))
+    assert not Path("/tmp/outside-of-the-study").exists()
+
+
+def test_a_fixed_point_without_numbers_is_one_sentence(tmp_path: Path) -> None:
+    cell = read_results(ROOT / "docs/results/precision").cells.query("activation == 'selu'").iloc[0].to_dict()
+    with pytest.raises(ValueError, match="fixed_point somewhere has not two numbers"):
+        configuration(cell | {"fixed_point": "somewhere"})
 
 
 def test_the_command_exports_a_published_study(command_server: ForkServer, tmp_path: Path) -> None:

@@ -24,12 +24,17 @@ _KEYS = {column: key for key, column in COLUMNS.items()}
 
 
 def unpack(study: Path, root: Path) -> None:
-    """Write the run folders of a study below `root`. Raises ValueError as `read_results`."""
+    """Write the run folders of a study below `root`.
+
+    Raises ValueError as `read_results`, and for a study whose tables name a place elsewhere or no SELU.
+    """
     tables = read_results(study)
     environment = {key: ", ".join(values) for key, values in tables.provenance.get("environment", {}).items()}
     for cell in tables.cells.to_dict("records"):
         name = str(cell["cell"])
         folder = root / name
+        if ".." in folder.parts or not folder.is_relative_to(root):
+            raise ValueError(f"{study}/cells.csv: the cell {name} lies outside of the study; was it edited?")
         folder.mkdir(parents=True)
         write_atomically(folder / CONFIG, yaml.safe_dump(configuration(cell), sort_keys=False))
         write_json(folder / ENVIRONMENT, environment)
@@ -78,5 +83,7 @@ def _activation(keys: dict[str, Any]) -> dict[str, Any]:
     if keys["name"] != "selu":
         return keys
     learn, numbers = text.startswith("learned"), [float(n) for n in re.findall(r"-?[\d.]+(?:e-?\d+)?", text)]
+    if len(numbers) != 2:
+        raise ValueError(f"cells.csv: fixed_point {text} has not two numbers; was it edited?")
     given = {"alpha": numbers[0], "lambda": numbers[1]} if "alpha" in text else {"fixed_point": numbers}
     return complete_selu(keys | given) | {"learn": learn}
