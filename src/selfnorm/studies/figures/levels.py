@@ -8,8 +8,9 @@ from contextlib import suppress
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from selfnorm.analysis.bounds import VISIBLE
+from selfnorm.analysis.bounds import VISIBLE, three_digits
 from selfnorm.analysis.coordinates import dataset_title
 from selfnorm.analysis.curves import SeedCurves
 from selfnorm.analysis.figures.style import new_figure, percent_axis
@@ -51,6 +52,9 @@ def _draw(axes: np.ndarray, curves: SeedCurves, cell: Drawn) -> None:
 
 def _dress(ax: Axes, title: str) -> None:
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: three_digits(value)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     percent_axis(ax)
     ax.axhline(100 * VISIBLE, color="0.5", linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
     ax.annotate(
