@@ -49,7 +49,8 @@ def scores(tables: Tables, networks: tuple[str, str] = NETWORKS) -> pd.DataFrame
 
 
 def _score(tables: Tables, cell: str) -> float:
-    return np.inf if seed_curves(tables, cell).diverged else lowest_validation(tables, cell)["lowest_validation"]
+    diverged = seed_curves(tables, cell).diverged
+    return np.inf if diverged else lowest_validation(tables, cell).get("lowest_validation", np.inf)
 
 
 def rates(tables: Tables, scored: pd.DataFrame, networks: tuple[str, str] = NETWORKS) -> pd.DataFrame:
@@ -81,7 +82,7 @@ def view(table: pd.DataFrame, networks: tuple[str, str]) -> pd.DataFrame:
             for rate, words in ((OWN, "own rates"), (COMMON, f"both at {group['lr_a'].iloc[-1]:g}")):
                 one = group[(group["rate"] == rate) & (group["statistic"] == statistic)].iloc[0]
                 row[f"{statistic}, {words}"] = str(Estimate.of(one))
-        rows.append(row | {"note": "the grid ends at a best rate" if own["edge"] else ""})
+        rows.append(row | {"note": "a best rate is at the edge of the grid" if own["edge"] else ""})
     return pd.DataFrame(rows)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from selfnorm.analysis.bounds import Estimate, three_digits
+from selfnorm.analysis.bounds import VISIBLE, Estimate, three_digits
 from selfnorm.analysis.coordinates import dataset_title
 from selfnorm.analysis.levels import FIT
 from selfnorm.analysis.statistics import SPEED
@@ -84,10 +84,12 @@ def claim_text(folders: list[Path], rates: Path | None = None) -> str:
             verdict = "" if answer["verdict"] == "holds" else f", {answer['verdict']}"
             row[QUESTIONS[answer["question"]][1].format_map(answer)] = f"{Estimate.of(answer)}{verdict}"
         if own_rates:
-            row[f"[each at its own rate]({RESULTS}/rates/report.md)"] = own_rates.get((dataset, depth), "")
+            ratio = own_rates.get((dataset, depth), "") if study == "figure1" else ""  # the same scale
+            row[f"[each at its own rate]({RESULTS}/rates/report.md)"] = ratio
         rows.append(row)
     order = perturbation[(perturbation["source"] == "order") & (perturbation["equal"] == "updates")]
-    visible = fluctuation[fluctuation["statistic"] == FIT].groupby(["study", "dataset", "depth"])["visible"].any()
+    fitted = fluctuation[fluctuation["statistic"] == FIT].groupby(["study", "dataset", "depth"])
+    visible = fitted["percent_a"].max() >= 100 * VISIBLE
     ratios = {question: _reach(group) for question, group in answers.groupby("question")}
     counts = {question: _counted(group) for question, group in answers.groupby("question")}
     alone = _reach(order[order["step"].isna()])
