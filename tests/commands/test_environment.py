@@ -89,8 +89,8 @@ def test_make_figure1_trains_and_reports_in_another_folder(tmp_path: Path) -> No
     ("script", "arguments"),
     [
         ("train.py", SMALL),
-        pytest.param("scripts/report.py", ("results", "--rebuild"), marks=pytest.mark.slow),
-        pytest.param("scripts/theory.py", ("--out", "theory"), marks=pytest.mark.slow),
+        ("scripts/report.py", ("results", "--rebuild")),
+        ("scripts/theory.py", ("--out", "theory")),
     ],
 )
 def test_a_notebooks_backend_does_not_stop_a_command(script: str, arguments: tuple[str, ...], tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_a_server_that_fails_at_the_start_means_one_warning_and_all_rows_after_a
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("trouble", ["fs500", slow("hang")])
+@pytest.mark.parametrize("trouble", ["fs500", "hang"])
 def test_a_server_that_fails_in_mid_run_means_one_warning_and_all_rows_after_an_upload(
     trouble: str, make_job: Make, server: FakeWandb, warnings_of: Warned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,7 +209,7 @@ def test_a_server_that_dies_in_mid_run_means_one_warning_and_a_whole_run(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("mode", "seconds"), [("offline", 0.0), slow("online", 2.5)], ids=["its file still empty", "its file with rows"]
+    ("mode", "seconds"), [("offline", 0.0), ("online", 2.5)], ids=["its file still empty", "its file with rows"]
 )
 def test_a_killed_wandb_core_means_one_warning_and_all_rows_after_an_upload(
     mode: str, seconds: float, make_job: Make, server: FakeWandb, warnings_of: Warned, monkeypatch: pytest.MonkeyPatch
