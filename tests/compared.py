@@ -1,4 +1,4 @@
-"""The kinds of network that the paper compares, as command-line overrides."""
+"""The kinds of network that the paper compares and their rivals since, as command-line overrides."""
 
 NETWORKS = {
     "snn": (),
@@ -13,5 +13,14 @@ NETWORKS = {
     "weight": ("activation=relu", "normalization=weight"),
     "residual": ("activation=relu", "model=residual"),
     "highway": ("activation=relu", "model=highway"),
+    "centred weights": ("normalization=centred",),
+    "rms": ("activation=relu", "normalization=rms"),
+    "dyt": ("activation=relu", "normalization=dyt"),
+    "derf": ("activation=relu", "normalization=derf"),
+    "gaussian poincare": ("activation=gaussian_poincare", "activation.function=selu"),
+    "dks": ("activation=dks",),
+    "tat": ("activation=tat",),
+    "rezero": ("activation=relu", "model=rezero"),
+    "orthogonal": ("model.initialization=orthogonal",),
     "highway, weight": ("activation=tanh", "model=highway", "normalization=weight"),
 }

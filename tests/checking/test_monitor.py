@@ -144,7 +144,7 @@ def test_a_compiled_network_is_recorded(tmp_path: Path) -> None:
     module = Classifier()
     module.network.compile(backend="eager")
     train(module, tmp_path, selfnorm.MomentMonitor(2))
-    assert [len(row) for row in logged(tmp_path)] == [1 + 4 * 10 + 5] * 6
+    assert [len(row) for row in logged(tmp_path)] == [1 + 4 * 14 + 7] * 6
     torch._dynamo.reset()
 
 

@@ -97,10 +97,13 @@ def test_every_experiment_opens_with_command_time_and_expectation(path: Path) ->
 
 def test_the_schemas_choices_are_the_ones_in_conf() -> None:
     legal = {
-        "activation": ["selu", "leaky_relu", "elu", "relu", "gelu", "silu", "tanh", "sigmoid"],
-        "normalization": ["none", "batch", "layer", "weight"],
+        "activation": [
+            *("selu", "leaky_relu", "elu", "relu", "gelu", "silu", "tanh", "sigmoid"),
+            *("gaussian_poincare", "dks", "tat"),
+        ],
+        "normalization": ["none", "batch", "layer", "weight", "rms", "dyt", "derf", "centred"],
         "dropout": ["none", "standard", "alpha"],
-        "model": ["plain", "residual", "highway"],
+        "model": ["plain", "residual", "highway", "rezero"],
         "trainer": ["cpu", "gpu", "ddp", "ddp_cpu"],
         "dataset": list(DATASETS),
     }

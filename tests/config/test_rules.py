@@ -23,8 +23,13 @@ CASES = {
     "blocks_need_one_width": (
         "model=residual model.widths=[64,32]", "model=residual", "model=residual adds a layer's input",
     ),
-    "gain_is_of_normal_weights": (
-        "model.initialization=torch model.gain=2", "model.gain=2", "model.initialization=torch has its own",
+    "gain_is_of_weights_that_are_given_one": (
+        "model.initialization=lsuv model.gain=2", "model.initialization=orthogonal model.gain=2",
+        "model.initialization=lsuv has its own",
+    ),
+    "activation_is_made_for_the_depth": (
+        "activation=dks model.widths=[8,8]", "activation=dks model.widths=[8,8] activation.depth=2",
+        "activation.depth=8: the network has 2 layers; use activation.depth=2",
     ),
     "train_limit_is_within_the_data": (
         "dataset.train_limit=50001", "dataset.train_limit=50000", "use 1 to 50000, or null for all",

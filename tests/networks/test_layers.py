@@ -14,13 +14,12 @@ from selfnorm.networks.activations import LearnedSelu, Selu, initialization_gain
 from selfnorm.networks.layers import (
     EVALUATION,
     Phase,
-    ReplicaBatchNorm,
     ReplicaDropout,
-    ReplicaLayerNorm,
     ReplicaLinear,
     WeightNormLinear,
     make_dropout,
 )
+from selfnorm.networks.normalization import ReplicaBatchNorm, ReplicaLayerNorm
 from selfnorm.networks.randomness import Masks, Purpose, generator
 
 SEEDS = [3, 5, 7]

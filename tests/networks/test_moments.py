@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kurtosis
 from tools.two_processes import in_two_processes
 
 from selfnorm.networks.moments import LayerBatch, LayerMoments, measure_layer, unit_moments
@@ -40,11 +42,19 @@ def reference() -> dict[str, np.ndarray]:
         found[f"{name}_variance"] = x_RLBU.var((2, 3))
         found[f"{name}_unit_mean_sd"] = x_RLBU.mean(2).std(2)
         found[f"{name}_unit_variance_sd"] = x_RLBU.var(2).std(2)
+        found[f"{name}_kurtosis"] = kurtosis(x_RLBU.reshape(R, L, -1), axis=2, fisher=False)
+        found[f"{name}_cosine"] = np.array([[mean_cosine(x_BU) for x_BU in x_LBU] for x_LBU in x_RLBU])
     found["saturated"] = np.stack([(np.abs(s.numpy()) < 0.05).mean((1, 2)) for s in SLOPES], axis=1)
     found["gradient_second_moment"] = np.stack(
         [(g.numpy().astype(np.float64) ** 2).mean((1, 2)) for g in GRADIENTS], axis=1
     )
     return found
+
+
+def mean_cosine(x_BU: np.ndarray) -> float:
+    """The mean cosine over all pairs of samples, one pair at a time."""
+    directions = x_BU / np.linalg.norm(x_BU, axis=1, keepdims=True)
+    return float(np.mean([a @ b for a, b in combinations(directions, 2)]))
 
 
 def assert_reference(found: dict[str, torch.Tensor]) -> None:
@@ -124,10 +134,23 @@ def test_layers_may_have_any_shape(shape: tuple[int, ...], unit_axis: int, unit_
     x_SU = np.moveaxis(x[0].double().numpy(), unit_axis, -1).reshape(-1, 7)
     expected = {"mean": x_SU.mean(), "variance": x_SU.var(), "unit_mean_sd": x_SU.mean(0).std()}
     expected["unit_variance_sd"] = x_SU.var(0).std()
+    expected |= {"kurtosis": kurtosis(x_SU, axis=None, fisher=False), "cosine": mean_cosine(x_SU)}
     for name, value in expected.items():
         assert found[f"activation_{name}"][0, 0].item() == pytest.approx(value, rel=1e-12)
     assert found["gradient_second_moment"][0, 0].item() == pytest.approx((x_SU**2).mean(), rel=1e-12)
     assert found["activation_mean"][0, 1].item() == pytest.approx(y_RBU.double().mean().item(), rel=1e-12)
+
+
+def test_a_gaussian_layer_has_kurtosis_3_and_independent_samples_no_common_direction() -> None:
+    z_RBU = torch.randn(1, 400, 100, generator=torch.Generator().manual_seed(5))
+    metric = LayerMoments([100])
+    metric.update([measure_layer(z_RBU, z_RBU.relu(), z_RBU, z_RBU)])
+    found = metric.compute()
+    error = (24 / 40_000) ** 0.5  # standard error of the kurtosis of a Gaussian
+    assert found["preactivation_kurtosis"].item() == pytest.approx(3, abs=4 * error)
+    # 79,800 pairs, each of standard deviation 1/10; ReLU's cosine is E[f]^2 / E[f^2] = 1 / pi
+    assert found["preactivation_cosine"].item() == pytest.approx(0, abs=4 * 0.1 / 79_800**0.5)
+    assert found["activation_cosine"].item() == pytest.approx(1 / np.pi, abs=0.01)
 
 
 def test_moments_leave_what_they_measure_as_it_is() -> None:

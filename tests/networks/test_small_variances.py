@@ -10,8 +10,9 @@ from torch import nn
 
 from selfnorm import config
 from selfnorm.networks.export import extract_replica
-from selfnorm.networks.layers import EVALUATION, Phase, make_normalization
+from selfnorm.networks.layers import EVALUATION, Phase
 from selfnorm.networks.mlp import ReplicaMLP
+from selfnorm.networks.normalization import make_normalization
 
 EPS = 0.01
 F = 12

@@ -174,6 +174,20 @@ def test_theory_of_relu_with_hes_gain_is_known_in_closed_form() -> None:
     assert curves["activation_variance"]["paper"] == pytest.approx([kept**layer for layer in range(1, 7)], rel=1e-4)
 
 
+def test_theory_of_batch_normalization_forgets_what_two_samples_share() -> None:
+    curves = curves_of(activation={"name": "relu"}, normalization={"name": "batch"})["curves"]
+    assert curves["preactivation_variance"] == {"second_moment": pytest.approx([2] * 6, rel=1e-12)}  # no paper's map
+    assert curves["preactivation_cosine"]["second_moment"] == pytest.approx([0] * 6, abs=1e-12)
+    assert curves["activation_cosine"]["second_moment"] == pytest.approx([1 / math.pi] * 6, rel=1e-12)
+
+
+@pytest.mark.parametrize(("initialization", "variance"), [("torch", 3**-6), ("lsuv", 1), ("orthogonal", 1)])
+def test_theory_knows_how_the_weights_were_drawn(initialization: str, variance: float) -> None:
+    leaky = {"name": "leaky_relu", "slope": 1.0}  # a line: every layer multiplies the variance by tau
+    curves = curves_of(activation=leaky, model={"initialization": initialization})["curves"]
+    assert curves["activation_variance"]["second_moment"][-1] == pytest.approx(variance, rel=1e-9)
+
+
 def test_theory_with_standard_dropout_agrees_with_a_simulation() -> None:
     curves = curves_of(dropout={"name": "standard", "rate": 0.2})["curves"]
     rng = np.random.default_rng(1)
@@ -192,7 +206,7 @@ def test_theory_with_standard_dropout_agrees_with_a_simulation() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"normalization": {"name": "batch"}}, "without batch normalization"),
+        ({"normalization": {"name": "spectral"}}, "there is no map of spectral normalization"),
         ({"model": {"block": "residual"}}, "not residual blocks"),
         ({"activation": {"name": "swish"}}, "No theory curve: activation 'swish' is unknown"),
     ],

@@ -120,7 +120,9 @@ def test_data_without_variety_train_to_finite_numbers(
     if data == "one class only":  # which can be learned
         assert train.query("epoch == 3").loss.max() < train.query("epoch == 0").loss.min()
     moments = pd.read_csv(job.folder / "moments.csv")
-    assert moments.notna().all(axis=None)
+    # A sample of zeros has no direction, and values that are all the same have no kurtosis
+    undefined = [name for name in moments if name.endswith(("_cosine", "_kurtosis"))]
+    assert moments.drop(columns=undefined if data == "every feature constant" else []).notna().all(axis=None)
 
 
 @pytest.mark.parametrize("samples", [1, 5, 127])

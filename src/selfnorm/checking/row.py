@@ -39,7 +39,7 @@ class Row:
         """The row for `LayerMoments`; what was not seen is NaN."""
         assert self.z is not None
         nan = torch.full((1,), math.nan, dtype=torch.float64, device=self.z.mean.device)
-        unseen = UnitMoments(self.z.samples, self.z.mean * nan, self.z.m2 * nan)
+        unseen = UnitMoments(self.z.samples, *(moment * nan for moment in self.z[1:]))
         saturated, gradient = (nan if seen is None else seen.view(1) for seen in (self.saturated, self.gradient))
         return LayerBatch(self.z, self.a or unseen, saturated, gradient)
 

@@ -4,7 +4,8 @@ In: a composed configuration as plain dictionaries. Out: a frozen `Job`. Reads n
 that of a user's own data, and imports no torch.
 """
 
-from selfnorm.config.activation import Activation, Custom, PlainActivation, Selu
-from selfnorm.config.groups import MAX_DEPTH, AnyDropout, Batch, Dropout, NoDropout, Sgd, Trainer
+from selfnorm.config.activation import Activation, Custom, PlainActivation, Selu, Tailored
+from selfnorm.config.groups import AnyDropout, Batch, Dropout, NoDropout, Sgd, Trainer
 from selfnorm.config.job import Job, identity
 from selfnorm.config.parsing import ConfigError, parse_job
+from selfnorm.config.values import MAX_DEPTH

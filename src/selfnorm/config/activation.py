@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from selfnorm.config.values import Factor, Finite, Group, Rate
+from selfnorm.config.values import Depth, Factor, Finite, Group, Rate
 
 # Klambauer et al. (2017), Eq. 14: the constants that make (0, 1) the fixed point.
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_LAMBDA = 1.0507009873554804934193349852946
 PAPERS_FIXED_POINT = [0, 1]
+SHORT = {"gaussian_poincare": "gp", "dks": "dks"}  # of activations that are made of another one
 LARGEST_MEAN, VARIANCES = 1e3, (1e-6, 1e6)  # beyond them single precision trains nothing
 
 
@@ -75,6 +76,32 @@ class PlainActivation(Group):
     name: Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
 
 
+class Tailored(Group):
+    """An activation in an affine wrapper, computed for deep chains without normalization (theory/tailoring.py)."""
+
+
+class GaussianPoincare(Tailored):
+    name: Literal["gaussian_poincare"]
+    function: Literal["relu", "gelu", "silu", "tanh", "sigmoid", "elu", "selu"]
+
+
+class Dks(Tailored):
+    """slope: of the C map over all layers, at correlation 1."""
+
+    name: Literal["dks"]
+    function: Literal["gelu", "silu", "tanh", "sigmoid"]  # smooth ones
+    slope: Annotated[Finite, Field(gt=1, le=1000)]
+    depth: Depth
+
+
+class Tat(Tailored):
+    """correlation: of two samples after all layers, if it is 0 before them."""
+
+    name: Literal["tat"]
+    correlation: Annotated[Finite, Field(gt=0, lt=1)]
+    depth: Depth
+
+
 class Custom(Group):
     """A function of a tensor, element by element, or a class of nn.Module that makes one from `kwargs`."""
 
@@ -96,19 +123,19 @@ class Custom(Group):
     def _none_are_no_arguments(cls, kwargs: Any) -> Any:
         return {} if kwargs is None else kwargs
 
-    @property
-    def label(self) -> str:
-        return activation_label(self.model_dump())
 
-
-Activation = Annotated[Selu | LeakyRelu | Elu | PlainActivation | Custom, Field(discriminator="name")]
+Activation = Annotated[
+    Selu | LeakyRelu | Elu | PlainActivation | GaussianPoincare | Dks | Tat | Custom, Field(discriminator="name")
+]
 
 
 def activation_label(keys: Mapping[str, Any]) -> str:
-    """The activation's name in folders and tables: `relu`; of a user's own `mish`, or `softplus_beta2`.
+    """The activation's name in folders and tables: `relu`, `dks_tanh`; of a user's own `mish`, or `softplus_beta2`.
 
     keys: the configuration's group `activation`.
     """
+    if keys["name"] in SHORT:
+        return f"{SHORT[keys['name']]}_{keys.get('function')}"
     if keys["name"] != "custom":
         return str(keys["name"])
     arguments = keys.get("kwargs") or {}

@@ -10,10 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from selfnorm.config.own_data import Arrays, Standardize, Table
-from selfnorm.config.values import Count, Factor, Finite, Group, Rate
+from selfnorm.config.values import MAX_DEPTH, Count, Depth, Factor, Finite, Group, Rate
 from selfnorm.data import datasets
 
-MAX_DEPTH = 1000
 WANDB_FORBIDDEN, WANDB_LONGEST = r"/\#?%:", 128
 
 
@@ -54,11 +53,11 @@ class Dataset(Group):
 
 
 class Model(Group):
-    depth: Annotated[int, Field(ge=1, le=MAX_DEPTH)]
+    depth: Depth
     width: Width | None
     widths: Annotated[list[Width], Field(min_length=1, max_length=MAX_DEPTH)] | None
-    block: Literal["plain", "residual", "highway"]
-    initialization: Literal["normal", "torch"]
+    block: Literal["plain", "residual", "highway", "rezero"]
+    initialization: Literal["normal", "orthogonal", "lsuv", "torch"]
     gain: Factor | None
     output: Literal["glorot", "lecun", "torch"]
 
@@ -89,8 +88,20 @@ class Layer(Group):
     eps: Epsilon
 
 
-class Weight(Group):
-    name: Literal["weight"]
+class Rms(Group):
+    name: Literal["rms"]
+    eps: Epsilon
+
+
+class Dynamic(Group):
+    """tanh or erf in the place of normalization; alpha: its first slope at 0."""
+
+    name: Literal["dyt", "derf"]
+    alpha: Factor
+
+
+class OfWeights(Group):
+    name: Literal["weight", "centred"]
 
 
 class NoDropout(Group):
@@ -167,6 +178,6 @@ class Logger(Group):
 
 
 AnyDataset = Annotated[Dataset | Table | Arrays, Field(discriminator="name")]
-Normalization = Annotated[NoNormalization | Batch | Layer | Weight, Field(discriminator="name")]
+Normalization = Annotated[NoNormalization | Batch | Layer | Rms | Dynamic | OfWeights, Field(discriminator="name")]
 AnyDropout = Annotated[NoDropout | Dropout, Field(discriminator="name")]
 Optimizer = Annotated[Sgd | Adam, Field(discriminator="name")]

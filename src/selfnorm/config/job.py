@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
-from selfnorm.config.activation import Activation, Custom, Selu
+from selfnorm.config.activation import Activation, Selu, activation_label
 from selfnorm.config.groups import (
     AnyDataset,
     AnyDropout,
@@ -102,8 +102,9 @@ class Job(Group):
         """The network's name in folders and tables, such as `relu-batch` or `highway-selu`."""
         block = [] if self.model.block == "plain" else [self.model.block]
         extras = [group.name for group in (self.normalization, self.dropout) if group.name != "none"]
-        activation = self.activation.label if isinstance(self.activation, Selu | Custom) else self.activation.name
-        return "-".join([*block, activation, *extras])
+        activation = self.activation
+        label = activation.label if isinstance(activation, Selu) else activation_label(activation.model_dump())
+        return "-".join([*block, label, *extras])
 
     @property
     def sizes(self) -> list[int]:

@@ -58,10 +58,19 @@ def blocks_need_one_width(job: Job) -> str | None:
     return f"model.widths={job.model.widths}: model={job.model.block} adds a layer's input, so give one width to all"
 
 
-def gain_is_of_normal_weights(job: Job) -> str | None:
-    if job.model.gain is None or job.model.initialization == "normal":
+def gain_is_of_weights_that_are_given_one(job: Job) -> str | None:
+    chosen = job.model.initialization
+    if job.model.gain is None or chosen in ("normal", "orthogonal"):
         return None
-    return f"model.gain={job.model.gain:g}: model.initialization=torch has its own; use normal, or gain=null"
+    return f"model.gain={job.model.gain:g}: model.initialization={chosen} has its own; use normal, or gain=null"
+
+
+def activation_is_made_for_the_depth(job: Job) -> str | None:
+    depth = job.model.depth
+    made_for = getattr(job.activation, "depth", depth)
+    if made_for == depth:
+        return None
+    return f"activation.depth={made_for}: the network has {depth} layers; use activation.depth={depth}"
 
 
 def train_limit_is_within_the_data(job: Job) -> str | None:
@@ -145,7 +154,8 @@ RULES: tuple[Rule, ...] = (
     alpha_dropout_needs_selu,
     alpha_dropout_needs_constants_that_stay,
     blocks_need_one_width,
-    gain_is_of_normal_weights,
+    gain_is_of_weights_that_are_given_one,
+    activation_is_made_for_the_depth,
     train_limit_is_within_the_data,
     batch_is_within_the_data,
     error_batch_is_within_the_data,

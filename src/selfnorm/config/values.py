@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
+MAX_DEPTH = 1000
+Depth = Annotated[int, Field(ge=1, le=MAX_DEPTH)]  # of hidden layers
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rate = Annotated[Finite, Field(ge=0, lt=1)]

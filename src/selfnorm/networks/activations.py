@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from selfnorm import config
 from selfnorm.config.activation import SELU_ALPHA, SELU_LAMBDA
+
+if TYPE_CHECKING:
+    from selfnorm.theory.tailoring import Affine
 
 
 class Selu(nn.Module):
@@ -40,6 +43,21 @@ class LearnedSelu(nn.Module):
         return lambda_R11 * torch.lerp(z_RBF.relu(), nn.functional.elu(z_RBF), alpha_R11.to(z_RBF.dtype))
 
 
+class Tailored(nn.Module):
+    """gamma (f(alpha z + beta) + delta) with constants from theory/tailoring.py."""
+
+    def __init__(self, function: nn.Module, constants: Affine) -> None:
+        super().__init__()
+        self.function, self.constants = function, constants
+
+    def forward(self, z: Tensor) -> Tensor:
+        alpha, beta, gamma, delta = self.constants
+        return gamma * (self.function(alpha * z + beta) + delta)
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.constants._asdict().items())
+
+
 _TORCH = {name.lower(): module for name, module in vars(nn).items()}  # torch's own, such as leakyrelu
 
 
@@ -54,6 +72,11 @@ def make_activation(part: config.Activation, num_replicas: int, table: Mapping[s
         return load(part) if table is None else rebuild(part, table)
     if isinstance(part, config.Selu):
         return LearnedSelu(num_replicas, part.alpha, part.lambda_) if part.learn else Selu(part.alpha, part.lambda_)
+    if isinstance(part, config.Tailored):
+        from selfnorm.theory.activations import tailor  # scipy: slow to import
+
+        function, arguments, affine = tailor(**part.model_dump())
+        return Tailored(_TORCH[function.replace("_", "")](*arguments.values()), affine)
     constants = part.model_dump(exclude={"name"}).values()  # in the order of torch's arguments
     module: nn.Module = _TORCH[part.name.replace("_", "")](*constants)
     return module
@@ -62,10 +85,10 @@ def make_activation(part: config.Activation, num_replicas: int, table: Mapping[s
 def initialization_gain(part: config.Activation, table: Mapping[str, Any] | None = None) -> float:
     """gain = n Var[w], such that E[z^2] = 1 is kept from layer to layer: 1 / E[f(z)^2] for z ~ N(0, 1).
 
-    This is 2 for ReLU (He et al. 2015) and 2 / (1 + slope^2) for leaky ReLU; SELU is made for 1.
+    This is 2 for ReLU (He et al. 2015) and 2 / (1 + slope^2) for leaky ReLU; SELU and tailored ones are made for 1.
     Only SELU's, ELU's and the bounded functions' fixed point attracts; GELU's and SiLU's repels, so deep ones drift.
     """
-    if isinstance(part, config.Selu):
+    if isinstance(part, config.Selu | config.Tailored):
         return 1.0
     # Trapezoids are spectrally accurate for a Gaussian tail; the kink at 0 is a node, so the error is O(step^2).
     z = torch.linspace(-12, 12, 240_001, dtype=torch.float64)

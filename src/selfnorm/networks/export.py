@@ -41,6 +41,17 @@ class ResidualPair(nn.Module):
         return self.after(self.before(x) + x)
 
 
+class ReZero(nn.Module):
+    """x + s h(x) with a number s."""
+
+    def __init__(self, layer: nn.Sequential, factor: Tensor) -> None:
+        super().__init__()
+        self.layer, self.factor = layer, nn.Parameter(factor.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.factor * self.layer(x)
+
+
 class Highway(nn.Module):
     """t h(x) + (1 - t) x with t = sigmoid(gate(x))."""
 
@@ -96,10 +107,12 @@ def extract_replica(network: ReplicaMLP, replica: int) -> nn.Sequential:
 
 
 def _layer(layer: HiddenLayer, replica: int) -> list[nn.Module]:
-    """Linear layer, normalization and activation function in their order; one `Highway` if the layer is gated."""
+    """Linear layer, normalization and activation function in their order; one module if they join their input."""
     modules: list[nn.Module] = [_linear(layer.linear, replica), _activation(layer.activation, replica)]
     if layer.normalization is not None:
         modules.insert(2 if layer.normalize_after else 1, layer.normalization.torch_layer(replica))
+    if layer.factor_R11 is not None:
+        return [ReZero(nn.Sequential(*modules), layer.factor_R11[replica, 0, 0])]
     return modules if layer.gate is None else [Highway(nn.Sequential(*modules), _linear(layer.gate, replica))]
 
 

@@ -1,6 +1,6 @@
-"""Layers of many replicas: fully connected, dropout, normalization; and the `Phase` of a forward pass.
+"""Layers of many replicas: fully connected and dropout; and the `Phase` of a forward pass.
 
-Legend: R replica, B batch, K groups of G samples each (B = K G), I inputs, O outputs, F features.
+Legend: R replica, B batch, I inputs, O outputs, F features.
 Weights are (R, I, O): x_RBI @ weight_RIO.
 """
 
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from selfnorm import config
-from selfnorm.config import groups
 from selfnorm.config.activation import PAPERS_FIXED_POINT
 from selfnorm.networks.randomness import Masks, PairedMasks
 
@@ -41,9 +39,16 @@ class Phase:
 
 EVALUATION = Phase()
 
+
+class Orthogonal(NamedTuple):
+    """Weights whose columns, or else rows, are orthogonal (Saxe et al. 2014), with the mean square of normal ones."""
+
+    gain: float
+
+
 # n Var[w] of normal weights; glorot: uniform within (6 / (inputs + outputs))^(1/2), the output layer of the authors'
 # code; torch: uniform within inputs^(-1/2), as torch.nn.Linear, the biases too
-Gain = float | Literal["glorot", "torch"]
+Gain = float | Orthogonal | Literal["glorot", "torch"]
 
 
 class ReplicaLinear(nn.Module):
@@ -59,6 +64,9 @@ class ReplicaLinear(nn.Module):
     def effective_weight(self) -> Tensor:
         return self.weight_RIO
 
+    def scale_weights(self, factor_R11: Tensor) -> None:
+        self.weight_RIO.mul_(factor_R11)
+
     def forward(self, x_RBI: Tensor) -> Tensor:
         return torch.baddbmm(self.bias_R1O, x_RBI, self.effective_weight())
 
@@ -73,6 +81,25 @@ class WeightNormLinear(ReplicaLinear):
     def effective_weight(self) -> Tensor:
         return self.weight_RIO * (self.norm_R1O / self.weight_RIO.norm(dim=1, keepdim=True))
 
+    def scale_weights(self, factor_R11: Tensor) -> None:
+        self.norm_R1O.mul_(factor_R11)
+
+
+class CentredLinear(ReplicaLinear):
+    """Weights whose sum over the inputs of each unit is 0: omega = 0, the premise of the paper's Theorem 1.
+
+    This is the centring of weight standardization (Qiao et al. 2019), without its scaling. The variance that centring
+    takes away, 1 / num_in of it, is added to what is drawn.
+    """
+
+    def __init__(self, num_in: int, num_out: int, *, gain: Gain, sources: Sequence[torch.Generator]) -> None:
+        super().__init__(num_in, num_out, gain=gain, sources=sources)
+        with torch.no_grad():
+            self.weight_RIO.mul_((num_in / max(1, num_in - 1)) ** 0.5)
+
+    def effective_weight(self) -> Tensor:
+        return self.weight_RIO - self.weight_RIO.mean(dim=1, keepdim=True)
+
 
 def _draw(num_in: int, num_out: int, gain: Gain, source: torch.Generator) -> tuple[Tensor, Tensor]:
     weight_IO, bias_1O = torch.empty(num_in, num_out), torch.zeros(1, num_out)
@@ -82,6 +109,8 @@ def _draw(num_in: int, num_out: int, gain: Gain, source: torch.Generator) -> tup
     elif gain == "glorot":
         bound = (6 / (num_in + num_out)) ** 0.5
         weight_IO.uniform_(-bound, bound, generator=source)
+    elif isinstance(gain, Orthogonal):
+        nn.init.orthogonal_(weight_IO, gain=(gain.gain * max(1, num_out / num_in)) ** 0.5, generator=source)
     else:
         weight_IO.normal_(0, (gain / num_in) ** 0.5, generator=source)
     return weight_IO, bias_1O
@@ -120,109 +149,3 @@ def make_dropout(part: config.AnyDropout, activation: config.Activation, *, inpu
     assert isinstance(activation, config.Selu)  # the configuration allows nothing else
     fixed_point = PAPERS_FIXED_POINT if inputs or activation.fixed_point is None else activation.fixed_point
     return ReplicaDropout(rate, saturation=-activation.lambda_ * activation.alpha, fixed_point=fixed_point)
-
-
-class ReplicaBatchNorm(nn.Module):
-    """`nn.BatchNorm1d` per replica; a batch that is spread over processes is one batch while the phase is learning."""
-
-    running_mean_R1F: Tensor
-    running_variance_R1F: Tensor
-
-    def __init__(self, num_replicas: int, num_features: int, *, eps: float, momentum: float) -> None:
-        super().__init__()
-        self.eps, self.momentum = eps, momentum
-        shape = (num_replicas, 1, num_features)
-        self.scale_R1F = nn.Parameter(torch.ones(shape))
-        self.shift_R1F = nn.Parameter(torch.zeros(shape))
-        self.register_buffer("running_mean_R1F", torch.zeros(shape))
-        self.register_buffer("running_variance_R1F", torch.ones(shape))
-
-    def forward(self, x_RBF: Tensor, phase: Phase) -> Tensor:
-        x_RBF = x_RBF.float()  # moments in single precision under autocast too
-        if phase.group is None:
-            factor_R1F = self.scale_R1F * torch.rsqrt(self.running_variance_R1F + self.eps)
-            return torch.addcmul(self.shift_R1F, x_RBF - self.running_mean_R1F, factor_R1F)
-        group = x_RBF.shape[1] if phase.learning else phase.group
-        x_RKGF = x_RBF.unflatten(1, (-1, group))
-        donors = slice(group // 2 if phase.donated else 0, None)  # the samples that give the statistics
-        # Two passes, mean first: as exact as var_mean and several times faster along this dimension on a CPU
-        centred_RKGF = x_RKGF - (mean_RK1F := _mean(x_RKGF[:, :, donors], phase.processes))
-        variance_RK1F = _mean(centred_RKGF[:, :, donors].square(), phase.processes)
-        if phase.learning:
-            with torch.no_grad():  # as torch updates them: exponentially, with the unbiased variance
-                count = len(range(group)[donors]) * phase.processes
-                self.running_mean_R1F.lerp_(mean_RK1F[:, 0], self.momentum)
-                self.running_variance_R1F.lerp_(variance_RK1F[:, 0] * (count / (count - 1)), self.momentum)
-        factor_RK1F = self.scale_R1F.unsqueeze(1) * torch.rsqrt(variance_RK1F + self.eps)
-        return torch.addcmul(self.shift_R1F.unsqueeze(1), centred_RKGF, factor_RK1F).flatten(1, 2)
-
-    def torch_layer(self, replica: int) -> nn.Module:
-        """One replica's normalization as torch's own layer."""
-        norm = nn.BatchNorm1d(self.scale_R1F.shape[2], eps=self.eps, momentum=self.momentum)
-        norm.running_mean = self.running_mean_R1F[replica, 0].clone()
-        norm.running_var = self.running_variance_R1F[replica, 0].clone()
-        return _with_affine(norm, self.scale_R1F[replica, 0], self.shift_R1F[replica, 0])
-
-
-class _SumOverProcesses(torch.autograd.Function):
-    """Differentiable all-reduce (torch's own is deprecated): every loss depends on the sum, so gradients are summed."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        total = x.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].clone()
-        dist.all_reduce(total)
-        return total
-
-
-def _mean(x_RKGF: Tensor, processes: int) -> Tensor:
-    """Mean over the samples of all processes (equal shares); differentiable."""
-    mean_RK1F = x_RKGF.mean(2, keepdim=True)
-    if processes == 1:
-        return mean_RK1F
-    total: Tensor = _SumOverProcesses.apply(mean_RK1F)
-    return total / processes
-
-
-class ReplicaLayerNorm(nn.Module):
-    """`nn.LayerNorm` over the features, with each replica's own scale and shift (Ba et al. 2016)."""
-
-    def __init__(self, num_replicas: int, num_features: int, *, eps: float) -> None:
-        super().__init__()
-        self.eps = eps
-        self.scale_R1F = nn.Parameter(torch.ones(num_replicas, 1, num_features))
-        self.shift_R1F = nn.Parameter(torch.zeros(num_replicas, 1, num_features))
-
-    def forward(self, x_RBF: Tensor, phase: Phase) -> Tensor:
-        normalized_RBF = nn.functional.layer_norm(x_RBF.float(), x_RBF.shape[-1:], eps=self.eps)
-        return torch.addcmul(self.shift_R1F, normalized_RBF, self.scale_R1F)
-
-    def torch_layer(self, replica: int) -> nn.Module:
-        """One replica's normalization as torch's own layer."""
-        norm = nn.LayerNorm(self.scale_R1F.shape[2], eps=self.eps)
-        return _with_affine(norm, self.scale_R1F[replica, 0], self.shift_R1F[replica, 0])
-
-
-def _with_affine(norm: nn.BatchNorm1d | nn.LayerNorm, scale_F: Tensor, shift_F: Tensor) -> nn.Module:
-    norm.weight.copy_(scale_F)
-    norm.bias.copy_(shift_F)
-    return norm
-
-
-ReplicaNorm = ReplicaBatchNorm | ReplicaLayerNorm
-
-
-def make_normalization(part: groups.Normalization, num_replicas: int, num_features: int) -> ReplicaNorm | None:
-    """The normalization of activations that a configuration names; weight normalization belongs to the weights."""
-    match part:
-        case groups.Batch():
-            return ReplicaBatchNorm(num_replicas, num_features, eps=part.eps, momentum=part.momentum)
-        case groups.Layer():
-            return ReplicaLayerNorm(num_replicas, num_features, eps=part.eps)
-        case _:
-            return None

@@ -1,7 +1,8 @@
 """Layer moments as a torchmetric, exact over batches, accumulation steps and processes.
 
 In: what enters and leaves an activation function, its slopes and gradients, of any shape. Out: float64 moments.
-Legend: R replica, B batch, S samples (batch and positions together), U unit, L layer, T the units of all layers.
+Legend: R replica, B batch, S samples (batch and positions together), U unit, L layer, T the units of all layers,
+M moments of a unit.
 """
 
 from __future__ import annotations
@@ -27,32 +28,58 @@ def is_recorded(count: int, every: int | None) -> bool:
 
 
 class UnitMoments(NamedTuple):
-    """Samples seen, and mean and sum of squared deviations of each unit: (), (..., U), (..., U) in float64."""
+    """What the samples show of each unit, in float64: their number (), the rest (..., U).
+
+    m2, m3, m4: sums of powers of the deviations from the mean. direction: the sum over samples of x / |x|, where |x| is
+    the length of a sample's vector of units; NaN if a sample has length 0.
+    """
 
     samples: Tensor
     mean: Tensor
     m2: Tensor
+    m3: Tensor
+    m4: Tensor
+    direction: Tensor
 
 
 def unit_moments(x_BU: Tensor) -> UnitMoments:
     """Moments over the samples of (..., B, U), by two passes in float64; zeros for an empty batch."""
     x_BU = x_BU.to(torch.float64, copy=True)  # a copy always: it is overwritten
     count = torch.tensor(x_BU.shape[-2], dtype=torch.float64, device=x_BU.device)
+    direction = (x_BU / x_BU.norm(dim=-1, keepdim=True)).sum(-2)
     mean = x_BU.mean(-2) if x_BU.shape[-2] else x_BU.sum(-2)
-    return UnitMoments(count, mean, x_BU.sub_(mean.unsqueeze(-2)).square_().sum(-2))
+    square_BU = x_BU.sub_(mean.unsqueeze(-2)).square()
+    m2, m3 = square_BU.sum(-2), x_BU.mul_(square_BU).sum(-2)
+    return UnitMoments(count, mean, m2, m3, square_BU.square_().sum(-2), direction)
 
 
 def merge_moments(a: UnitMoments, b: UnitMoments) -> UnitMoments:
-    """Moments of the union of two samples (Chan, Golub and LeVeque 1983, Eq. 2.1); exact, with no cancellation."""
+    """Moments of the union of two samples, exact, with no cancellation.
+
+    Chan, Golub and LeVeque (1983), Eq. 2.1 for the second; Pebay (2008), Eqs. 2.1 and 2.2 for the third and fourth.
+    """
     samples = a.samples + b.samples
-    share = b.samples / samples.clamp(min=1)
+    share_a, share_b = (part.samples / samples.clamp(min=1) for part in (a, b))
     delta = b.mean - a.mean
-    return UnitMoments(samples, a.mean + delta * share, a.m2 + b.m2 + delta.square() * a.samples * share)
+    product = a.samples * share_b  # n_a n_b / n
+    square = delta.square()
+    return UnitMoments(
+        samples,
+        a.mean + delta * share_b,
+        a.m2 + b.m2 + square * product,
+        a.m3 + b.m3 + delta * (square * product * (share_a - share_b) + 3 * (share_a * b.m2 - share_b * a.m2)),
+        a.m4
+        + b.m4
+        + square * square * product * (share_a.square() - share_a * share_b + share_b.square())
+        + 6 * square * (share_a.square() * b.m2 + share_b.square() * a.m2)
+        + 4 * delta * (share_a * b.m3 - share_b * a.m3),
+        a.direction + b.direction,
+    )
 
 
-def _merge_stacked(states_N3: Tensor) -> Tensor:
-    """Merge N states, (N, 3, ...), into one, (3, ...)."""
-    return torch.stack(reduce(merge_moments, (UnitMoments(*state_3) for state_3 in states_N3)))
+def _merge_stacked(states_NM: Tensor) -> Tensor:
+    """Merge N states of M moments each, (N, M, ...), into one, (M, ...)."""
+    return torch.stack(reduce(merge_moments, (UnitMoments(*state_M) for state_M in states_NM)))
 
 
 class LayerBatch(NamedTuple):
@@ -89,9 +116,10 @@ class LayerMoments(Metric):
     """Moments of what enters (z) and leaves (a) every activation function, per replica and layer.
 
     num_units: of every layer. A plain network is one replica: its tensors are given as x[None].
-    `compute` returns (R, L) tensors in float64: mean and variance over units and samples; standard deviation over units
-    of the unit means and of the unit variances; the fraction of saturated units (|f'(z)| < 0.05); the mean square of
-    the gradient of one sample's loss with respect to z. Without samples all are NaN.
+    `compute` returns (R, L) tensors in float64: mean, variance and kurtosis (3 for a Gaussian) over units and samples;
+    standard deviation over units of the unit means and of the unit variances; the mean cosine between two samples; the
+    fraction of saturated units (|f'(z)| < 0.05); the mean square of the gradient of one sample's loss with respect to
+    z. Without samples all are NaN.
 
     Example, one replica with one layer of two units and three samples:
 
@@ -106,7 +134,7 @@ class LayerMoments(Metric):
     """
 
     full_state_update = False
-    moments_32RT: Tensor
+    moments_M2RT: Tensor
     saturated_RL: Tensor
     gradient_RL: Tensor
 
@@ -114,30 +142,30 @@ class LayerMoments(Metric):
         super().__init__()
         self.num_units = list(num_units)
         # UnitMoments of z and a in one tensor, so that torchmetrics merges them together, wherever it merges states
-        moments_32RT = torch.zeros(3, 2, num_replicas, sum(self.num_units), dtype=torch.float64)
+        moments_M2RT = torch.zeros(len(UnitMoments._fields), 2, num_replicas, sum(self.num_units), dtype=torch.float64)
         sums_RL = torch.zeros(num_replicas, len(self.num_units), dtype=torch.float64)
-        self.add_state("moments_32RT", moments_32RT, dist_reduce_fx=_merge_stacked)
+        self.add_state("moments_M2RT", moments_M2RT, dist_reduce_fx=_merge_stacked)
         self.add_state("saturated_RL", sums_RL, dist_reduce_fx="sum")
         self.add_state("gradient_RL", sums_RL.clone(), dist_reduce_fx="sum")
 
     def update(self, layers: Iterable[LayerBatch]) -> None:
         """Add one batch, a `LayerBatch` for each layer."""
-        batch_32RT = torch.empty_like(self.moments_32RT)
+        batch_M2RT = torch.empty_like(self.moments_M2RT)
         # Results are written in place, a layer at a time: small tensors between freed copies would keep that memory
         # from being used again, and 32 layers took 105 MiB (docs/speed.md)
-        places = batch_32RT.split(self.num_units, dim=-1)
-        for index, (place_32RU, layer) in enumerate(zip(places, layers, strict=True)):
+        places = batch_M2RT.split(self.num_units, dim=-1)
+        for index, (place_M2RU, layer) in enumerate(zip(places, layers, strict=True)):
             for i, moments in enumerate((layer.preactivation, layer.activation)):
-                for state_2RU, value in zip(place_32RU, moments, strict=True):
+                for state_2RU, value in zip(place_M2RU, moments, strict=True):
                     state_2RU[i] = value
             self.saturated_RL[:, index] += layer.saturated_R
             self.gradient_RL[:, index] += layer.gradient_R
-        self.moments_32RT = _merge_stacked(torch.stack([self.moments_32RT, batch_32RT]))
+        self.moments_M2RT = _merge_stacked(torch.stack([self.moments_M2RT, batch_M2RT]))
 
     def compute(self) -> dict[str, Tensor]:
         layers = [
-            _layer_moments(UnitMoments(*moments_32RU), self.saturated_RL[:, layer], self.gradient_RL[:, layer])
-            for layer, moments_32RU in enumerate(self.moments_32RT.split(self.num_units, dim=-1))
+            _layer_moments(UnitMoments(*moments_M2RU), self.saturated_RL[:, layer], self.gradient_RL[:, layer])
+            for layer, moments_M2RU in enumerate(self.moments_M2RT.split(self.num_units, dim=-1))
         ]
         return {name: torch.stack([layer[name] for layer in layers], dim=-1) for name in layers[0]}
 
@@ -147,13 +175,20 @@ def _layer_moments(merged: UnitMoments, saturated_R: Tensor, gradient_R: Tensor)
     unit_mean_2RU = torch.where(merged.samples > 0, merged.mean, torch.nan)
     mean_2R = unit_mean_2RU.mean(-1)
     variance_2R = unit_variance_2RU.mean(-1) + unit_mean_2RU.var(-1, correction=0)  # within plus between units
+    n = merged.samples[0, :, 0]
+    apart_2RU = unit_mean_2RU - mean_2R.unsqueeze(-1)  # of the unit's mean from the layer's
+    m4_2RU = merged.m4 + 4 * apart_2RU * merged.m3 + 6 * apart_2RU.square() * merged.m2
+    m4_2R = (m4_2RU / merged.samples + apart_2RU**4).mean(-1)
+    cosine_2R = (merged.direction.square().sum(-1) - n) / (n * (n - 1))  # over the pairs of two samples
     moments: dict[str, Tensor] = {}
     for i, name in enumerate(("preactivation", "activation")):
         moments[f"{name}_mean"] = mean_2R[i]
         moments[f"{name}_variance"] = variance_2R[i]
         moments[f"{name}_unit_mean_sd"] = unit_mean_2RU[i].std(-1, correction=0)
         moments[f"{name}_unit_variance_sd"] = unit_variance_2RU[i].std(-1, correction=0)
-    values = merged.samples[0, :, 0] * merged.mean.shape[-1]
+        moments[f"{name}_kurtosis"] = m4_2R[i] / variance_2R[i].square()
+        moments[f"{name}_cosine"] = cosine_2R[i]
+    values = n * merged.mean.shape[-1]
     moments["saturated"] = torch.where(mean_2R[0].isfinite(), saturated_R / values, torch.nan)
     moments["gradient_second_moment"] = gradient_R / values
     return moments

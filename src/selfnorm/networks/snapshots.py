@@ -44,8 +44,10 @@ class RecordedRun:
     def __init__(self, folder: Path) -> None:
         self.job, self._trained, _ = load_run(folder)
         self._table = read_activation(folder) or {}
-        if self.job.model.block != "plain" or self.job.normalization.name not in ("none", "weight"):
+        if self.job.model.block != "plain" or self.job.normalization.name not in ("none", "weight", "centred"):
             raise ValueError(f"the maps are for plain layers without normalization, not for {self.job.network}")
+        if self.job.model.initialization == "lsuv":
+            raise ValueError("model.initialization=lsuv: the first weights depend on the data and are not drawn again")
 
     def inputs(self, x_NF: Tensor) -> Inputs:
         """Moments of the standardized training features, over the samples that the run measured its layers on."""

@@ -7,6 +7,7 @@ SELU and ELU are in closed form (`Selu`), the others by quadrature (`Pointwise`)
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import expit, ndtr
@@ -14,6 +15,7 @@ from scipy.special import expit, ndtr
 from selfnorm.theory.checks import finite
 from selfnorm.theory.quadrature import Array, Function, Moments, expectation, moments
 from selfnorm.theory.selu import Selu
+from selfnorm.theory.tailoring import Affine, deep_kernel_shaping, gaussian_poincare, tailored_leaky_relu
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,51 @@ _ACTIVATIONS: dict[str, Callable[..., Activation]] = {
 NAMES = tuple(_ACTIVATIONS)
 
 
-def activation(name: str, **constants: float) -> Activation:
+def _gaussian_poincare(function: str) -> tuple[str, dict[str, float], Affine]:
+    return function, {}, gaussian_poincare(activation(function))
+
+
+def _dks(function: str, depth: int, slope: float = 1.5) -> tuple[str, dict[str, float], Affine]:
+    return function, {}, deep_kernel_shaping(activation(function), depth=depth, slope=slope)
+
+
+def _tat(depth: int, correlation: float = 0.9) -> tuple[str, dict[str, float], Affine]:
+    slope, affine = tailored_leaky_relu(depth=depth, correlation=correlation)
+    return "leaky_relu", {"slope": slope}, affine
+
+
+_TAILORED: dict[str, Callable[..., tuple[str, dict[str, float], Affine]]] = {
+    "gaussian_poincare": _gaussian_poincare,
+    "dks": _dks,
+    "tat": _tat,
+}
+TAILORED = tuple(_TAILORED)
+
+
+@lru_cache
+def tailor(name: str, **constants: float | str) -> tuple[str, dict[str, float], Affine]:
+    """Return a tailored activation's function by name, that function's constants, and the affine wrapper around it."""
+    return _TAILORED[name](**constants)
+
+
+def activation(name: str, **constants: float | str) -> Activation:
     """Return the activation of that name, by default with the usual constants (ELU alpha 1, leaky ReLU slope 0.01).
 
-    constants: alpha and lambda_ of selu, alpha of elu, slope of leaky_relu. Raises ValueError for an unknown name or
+    constants: alpha and lambda_ of selu, alpha of elu, slope of leaky_relu; function of gaussian_poincare; function,
+    depth and slope of dks; depth and correlation of tat (`tailoring`). Raises ValueError for an unknown name or
     constant.
+
+    >>> activation("gaussian_poincare", function="relu")(np.array([-1.0, 1.0])).round(4)
+    array([0.    , 1.4142])
     """
-    if name not in _ACTIVATIONS:
-        raise ValueError(f"activation {name!r} is unknown, must be one of {', '.join(NAMES)}")
-    legal = inspect.signature(_ACTIVATIONS[name]).parameters
+    makers = _ACTIVATIONS | _TAILORED
+    if name not in makers:
+        raise ValueError(f"activation {name!r} is unknown, must be one of {', '.join(makers)}")
+    legal = inspect.signature(makers[name]).parameters
     if unknown := sorted(constants.keys() - legal.keys()):
         raise ValueError(f"{name} has no constant {unknown[0]}; it has {', '.join(legal) or 'none'}")
-    return _ACTIVATIONS[name](**constants)
+    if name in _ACTIVATIONS:
+        return _ACTIVATIONS[name](**constants)
+    function, own, affine = tailor(name, **constants)
+    f = activation(function, **own)
+    return Pointwise(affine.of(f), affine.slope_of(f.slope))

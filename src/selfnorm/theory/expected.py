@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from selfnorm.theory.activations import Activation, activation
+from selfnorm.theory.chain import IDENTITY, Chain, Normalizer, chain, dynamic_function, rezero_chain
 from selfnorm.theory.dropout import NO_DROPOUT, Dropout, alpha_dropout, standard_dropout
-from selfnorm.theory.prediction import paper_path, second_moment_path
-from selfnorm.theory.quadrature import Array
+from selfnorm.theory.prediction import paper_path
 from selfnorm.theory.selu import Selu
 from selfnorm.theory.stability import drift, normalizing_gain
 from selfnorm.theory.tabulated import from_table
@@ -21,28 +21,61 @@ from selfnorm.theory.tabulated import from_table
 MAPS = {"second_moment": "theory: random weights", "paper": "theory: the paper's map"}
 
 
+UNNORMALIZED = ("none", "weight", "centred")  # normalizations of the weights leave a chain as it is
+NORMALIZERS: dict[str, Normalizer] = dict.fromkeys((*UNNORMALIZED, "dyt", "derf"), "none")
+NORMALIZERS |= {"layer": "sample", "rms": "sample", "batch before": "batch before", "batch after": "batch after"}
+
+
 def expected(config: dict[str, Any], table: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return `curves`: column -> map -> value by layer; `fixed_point` (mu, nu) or None; `note`, or why no curve.
 
     table: of a user's own activation, as the run has written it down (see `tabulated`).
     """
-    chosen, normalization = config["activation"], config["normalization"]["name"]
-    block = config["model"].get("block", "plain")
+    chosen, block = config["activation"], config["model"].get("block", "plain")
     document: dict[str, Any] = {"titles": MAPS, "curves": {}, "fixed_point": chosen.get("fixed_point")}
-    if normalization != "none":
-        return document | {"note": f"No theory curve: the maps are for layers without {normalization} normalization."}
-    if block != "plain":
+    if block not in ("plain", "rezero"):
         return document | {"note": f"No theory curve: the maps are for plain layers, not {block} blocks."}
     first = " and the first values of the trained constants" if chosen.get("learn") else ""
     note = f"Theory: standardized inputs, weights as drawn before training{first}; training moves the layers away."
     try:
         f = _activation(chosen, table)
-        tau = _tau(chosen, config["model"]["gain"], f)
+        tau = _tau(config, f)
         if chosen["name"] == "custom" and (sentence := drift(f, tau=tau, depth=config["model"]["depth"])):
             note = f"{note} {sentence[0].upper()}{sentence[1:]}."
         return document | {"curves": _curves(config, f, tau), "note": note}
     except ValueError as error:
         return document | {"note": f"No theory curve: {error}."}
+
+
+def expected_chain(config: Mapping[str, Any], table: Mapping[str, Any] | None = None, *, c: float = 0.0) -> Chain:
+    """Return the chain of layers that a configuration describes; c: the cosine of two inputs.
+
+    Standardized inputs have cosine 0 on average.
+    Raises ValueError for blocks that are no chain.
+    """
+    if (block := config["model"].get("block", "plain")) not in ("plain", "rezero"):
+        raise ValueError(f"the maps are for plain layers, not {block} blocks")
+    f = _activation(config["activation"], table)
+    return _chain(config, f, _tau(config, f), c)
+
+
+def _chain(config: Mapping[str, Any], f: Activation, tau: float, c: float = 0.0) -> Chain:
+    inputs, between = _dropouts(config["dropout"], f, config["activation"].get("fixed_point") or (0.0, 1.0))
+    normalization, depth = config["normalization"], config["model"]["depth"]
+    mean, variance = (float(value) for value in inputs.moments(0.0, 1.0))
+    q = variance + mean**2
+    if config["model"].get("block") == "rezero":
+        if normalization["name"] not in UNNORMALIZED:
+            raise ValueError(f"the maps are for rezero blocks without {normalization['name']} normalization")
+        return rezero_chain(f, depth=depth, tau=tau, dropout=between)
+    name = normalization["name"]
+    normalizer = NORMALIZERS.get("batch " + normalization.get("position", "after") if name == "batch" else name)
+    if normalizer == "none" and config["model"].get("initialization") == "lsuv":
+        normalizer = "sample"  # the weights do before training what the normalization would
+    if normalizer is None:
+        raise ValueError(f"there is no map of {name} normalization")
+    squash = dynamic_function(name, normalization["alpha"]) if name in ("dyt", "derf") else IDENTITY
+    return chain(f, depth=depth, tau=tau, q=q, c=c, normalizer=normalizer, squash=squash, dropout=between)
 
 
 def _activation(chosen: Mapping[str, Any], table: Mapping[str, Any] | None) -> Activation:
@@ -54,35 +87,34 @@ def _activation(chosen: Mapping[str, Any], table: Mapping[str, Any] | None) -> A
     return activation(chosen["name"], **constants)
 
 
-def _tau(chosen: Mapping[str, Any], gain: float | None, f: Activation) -> float:
+def _tau(config: Mapping[str, Any], f: Activation) -> float:
     """Return n Var[w] as the pipeline draws weights: 1 for SELU, which is made for it, else 1 / E f(z)^2."""
-    if gain is not None:
-        return gain
-    return 1.0 if chosen["name"] == "selu" else normalizing_gain(f)
+    if config["model"].get("initialization") == "torch":
+        return 1 / 3  # uniform within n^(-1/2); the biases' share, 1 / 3n, is left out
+    if (gain := config["model"]["gain"]) is not None:
+        return float(gain)
+    return 1.0 if config["activation"]["name"] == "selu" else normalizing_gain(f)
 
 
 def _curves(config: dict[str, Any], f: Activation, tau: float) -> dict[str, dict[str, list[float]]]:
-    """Return each map's path as columns of the recorded moments."""
-    chosen, depth = config["activation"], config["model"]["depth"]
-    inputs, between = _dropouts(config["dropout"], f, chosen.get("fixed_point") or (0.0, 1.0))
-    m0, v0 = (float(value) for value in inputs.moments(0.0, 1.0))
-    paths = {
-        "second_moment": second_moment_path(f, v0 + m0**2, depth=depth, tau=tau, dropout=between),
-        "paper": paper_path(f, m0, v0, depth=depth, tau=tau, dropout=between),
+    """Return each map's path as columns of the recorded moments; the paper's is for layers without normalization."""
+    depth = config["model"]["depth"]
+    curves = {
+        column: {"second_moment": values.tolist()}
+        for column, values in _chain(config, f, tau)._asdict().items()
+        if column != "chi"
     }
-    curves: dict[str, dict[str, list[float]]] = {}
-    for name, path in paths.items():
-        # a pre-activation's moments follow from the layer below
-        m, v = between.moments(path.mean[:-1], path.variance[:-1])
-        m, v = np.append(m0, m), np.append(v0, v)
-        columns: dict[str, Array] = {
-            "activation_mean": path.mean,
-            "activation_variance": path.variance,
-            "preactivation_mean": np.zeros(depth),
-            "preactivation_variance": tau * (v + m**2 if name == "second_moment" else v),
-        }
+    curves["preactivation_mean"] = {"second_moment": [0.0] * depth}
+    if config["normalization"]["name"] in UNNORMALIZED and config["model"].get("block", "plain") == "plain":
+        inputs, between = _dropouts(config["dropout"], f, config["activation"].get("fixed_point") or (0.0, 1.0))
+        m0, v0 = (float(value) for value in inputs.moments(0.0, 1.0))
+        path = paper_path(f, m0, v0, depth=depth, tau=tau, dropout=between)
+        # a pre-activation's variance follows from the layer below
+        _, v = between.moments(path.mean[:-1], path.variance[:-1])
+        columns = {"activation_mean": path.mean, "activation_variance": path.variance}
+        columns |= {"preactivation_mean": np.zeros(depth), "preactivation_variance": tau * np.append(v0, v)}
         for column, values in columns.items():
-            curves.setdefault(column, {})[name] = values.tolist()
+            curves[column]["paper"] = values.tolist()
     return curves
 
 

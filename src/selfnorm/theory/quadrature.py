@@ -29,6 +29,20 @@ _UP_KK = np.linalg.solve(np.polynomial.legendre.legvander(_T_K, NODES - 1).T, _I
 _DOWN_KK = _UP_KK[::-1, ::-1]  # from node k up to +1, by symmetry and so without cancellation
 
 
+def _rule(edges: Array, nodes: int) -> tuple[Array, Array]:
+    """Return nodes and weights of Gauss-Legendre on each panel between the edges, (P * nodes,)."""
+    t_K, w_K = np.polynomial.legendre.leggauss(nodes)
+    half = np.diff(edges)[:, None] / 2
+    return (edges[:-1, None] + half + half * t_K).ravel(), (half * w_K).ravel()
+
+
+# Angles between two kinks, finer towards both; and radii, with the density of two independent Gaussians
+_HALVES = 0.5 ** np.arange(7, 0, -1)
+_GRADED_N, _GRADED_WEIGHT_N = _rule(np.concatenate([[0.0], _HALVES, 1 - _HALVES[-2::-1], [1.0]]), 10)
+_RADIUS_N, _RADIUS_WEIGHT_N = _rule(np.concatenate([[0.0, 0.125, 0.25, 0.5], np.arange(1, 11.0)]), 10)
+_RADIUS_WEIGHT_N *= _RADIUS_N * np.exp(-(_RADIUS_N**2) / 2)
+
+
 class Moments(NamedTuple):
     """Moments of f(z), z ~ N(x, y), and their derivatives in x and y, each of the broadcast shape of x and y."""
 
@@ -78,6 +92,26 @@ def expectation(function: Function, x: Array, y: Array) -> Array:
         return (weight * function(z)).sum(axis=(1, 2))
 
     return _in_chunks(work, x, y)
+
+
+def paired_expectation(function: Function, c: Array, y: float) -> Array:
+    """Return E function(z) function(z') for z, z' ~ N(0, y) of correlation c in [-1, 1], elementwise in c.
+
+    The integral is taken in polar coordinates, z = s r cos(phi) and z' = s r cos(phi - theta) with c = cos(theta): the
+    kinks at 0 lie at four angles, however close c is to 1. The function is as in `expectation`; the error is below
+    1e-12 of E function(z)^2 (tested for variances 0.01 to 100).
+    """
+    return np.vectorize(lambda c: _paired(function, float(c), y**0.5), otypes=[float])(c)
+
+
+def _paired(function: Function, c: float, s: float) -> float:
+    theta = np.arccos(c)
+    kinks = np.sort(np.array([0.5, 1.5, 0.5 + theta / np.pi, 1.5 + theta / np.pi]) % 2) * np.pi
+    width_4 = np.diff(np.append(kinks, kinks[0] + 2 * np.pi))
+    phi_P = (kinks[:, None] + width_4[:, None] * _GRADED_N).ravel()
+    weight_P = (width_4[:, None] * _GRADED_WEIGHT_N).ravel() / (2 * np.pi)
+    z_PN, other_PN = (s * np.outer(np.cos(angle_P), _RADIUS_N) for angle_P in (phi_P, phi_P - theta))
+    return float(weight_P @ (function(z_PN) * function(other_PN)) @ _RADIUS_WEIGHT_N)
 
 
 def moments(function: Function, slope: Function, x: Array, y: Array) -> Moments:

@@ -170,6 +170,9 @@ def _train(job: config.Job, mirror: Mirror | None, timed: Timed = nullcontext) -
         standardize=job.dataset.standardize,
     )
     network = ReplicaMLP(job, splits.num_features, splits.num_classes)
+    if job.model.initialization == "lsuv":
+        batch_BF = splits.train.x_NF[: job.training.batch_size]
+        network.scale_to_unit_variance(batch_BF.expand(len(job.seeds), -1, -1))
     module = ReplicaClassifier(job, network)
     checkpoint = job.folder / layout.CHECKPOINT
     preemption, forking = Preemption(checkpoint), None
