@@ -29,7 +29,7 @@ figure1: $(READY)  ## the paper's Figure 1: train its cells, analyse, draw, repo
 	$(RUN) scripts/report.py "$(RUNS)" --tag $(TAG) --out "$(RUNS)/$(TAG)/report"
 
 results: $(READY)  ## rebuild the published pictures and tables from the committed data
-	for folder in docs/results/*/; do $(RUN) scripts/report.py $$folder --rebuild > /dev/null || exit 1; done
+	for cells in docs/results/*/cells.csv; do $(RUN) scripts/report.py $$(dirname $$cells) --rebuild > /dev/null || exit 1; done
 	$(RUN) scripts/precision.py
 	$(RUN) scripts/readme.py
 	$(RUN) scripts/review.py docs/results/figure1 --export docs/review/figure1.html

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ GROUPS = ("dataset", "model", "activation", "normalization", "dropout", "optimiz
 FOLDERS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("identities.yaml").read_text())
 
 
-LARGE = {"causes", "fixed_points", "rates", "long"}  # sweeps that the slow tests compose
+LARGE = {"causes", "fixed_points", "rates", "long", "rivals"}  # sweeps that the slow tests compose
 OWN = {"table", "arrays", "custom"}  # what a user brings along is composed in tests of its own
 
 
@@ -78,7 +79,12 @@ def test_a_sweep_keeps_the_identities_of_its_cells_each_in_a_folder_of_its_own(s
         return
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cells = [folder(job) for job in planned_cells(compose("config", [f"+sweep={sweep}"], return_hydra_config=True))]
-    assert cells == FOLDERS[f"+sweep={sweep}"]
+    listed = FOLDERS[f"+sweep={sweep}"]
+    if isinstance(listed, str):  # of hundreds of cells: their number and a digest
+        cells_digest = hashlib.sha256("\n".join(cells).encode()).hexdigest()
+        assert listed == f"{len(cells)} cells {cells_digest}"
+    else:
+        assert cells == listed
     assert len(set(cells)) == len(cells)
 
 

@@ -43,7 +43,7 @@ COLUMNS = {
 AXES = {
     "activation": ("activation",),
     "normalization": ("normalization",),
-    "initialization": ("model.gain",),
+    "initialization": ("model.gain", "model.initialization"),
     "dropout": ("dropout",),
     "batch size": ("training.batch_size",),
     "evaluation": ("training.error_mode", "training.error_batch_size"),
@@ -63,8 +63,10 @@ TITLES = {name: dataset.title for name, dataset in DATASETS.items()}
 PAPERS = "(0, 1)"  # SELU's fixed point in the paper
 _SELU_KEYS = {"activation.alpha", "activation.lambda", "activation.learn"}  # told by the name of the fixed point
 _KEYS = {column: key for key, column in COLUMNS.items()}
-_NORMALIZATIONS = {"batch": "BN", "layer": "LN", "weight": "WN"}
-_BLOCKS = {"residual": "ResNet", "highway": "Highway"}
+_NORMALIZATIONS = {"batch": "BN", "layer": "LN", "weight": "WN", "centred": "centred weights"}
+_NORMALIZATIONS |= {"rms": "RMS", "dyt": "DyT", "derf": "Derf"}
+_BLOCKS = {"residual": "ResNet", "highway": "Highway", "rezero": "ReZero"}
+_INITIALIZATIONS = {"orthogonal": ", orthogonal", "lsuv": ", LSUV"}
 
 
 def coordinates(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,11 +106,8 @@ def coordinates(config: Mapping[str, Any]) -> dict[str, Any]:
     }
     told = _SELU_KEYS if row["activation"] == "selu" else set()
     others = {key: value for key, value in settings.items() if key not in COLUMNS and key not in told}
-    return (
-        row
-        | {key: None if value is None else str(value) for key, value in others.items()}
-        | {"network": network_name(row)}
-    )
+    row |= {key: None if value is None else str(value) for key, value in others.items()}
+    return row | {"network": network_name(row)}
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,11 +158,14 @@ def network_name(row: Mapping[str, Any]) -> str:
     """The paper's short name: SNN, BN, LN, WN, MSRA (ReLU alone), Highway, ResNet; else the pieces by name."""
     if row["block"] != "plain":
         return _BLOCKS.get(row["block"], row["block"])
+    if drawn := _INITIALIZATIONS.get(str(row.get("model.initialization"))):
+        named = network_name({**row, "model.initialization": "normal"})
+        return ("ReLU" if named == "MSRA" else named) + drawn  # MSRA is an initialization itself
     activation, normalization, fixed_point = row["activation"], row["normalization"], row["fixed_point"]
     if activation == "selu" and fixed_point != PAPERS:
         return " + ".join([f"SNN {fixed_point}", *([] if normalization == "none" else [normalization])])
     if normalization == "none":
-        return {"selu": "SNN", "relu": "MSRA"}.get(activation, activation.upper())
+        return {"selu": "SNN", "relu": "MSRA"}.get(activation, activation.upper().replace("_", " "))
     short = _NORMALIZATIONS.get(normalization, normalization)
     if row["position"] == "before":
         short += " before"

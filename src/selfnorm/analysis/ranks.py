@@ -36,7 +36,8 @@ def average_ranks(values: pd.DataFrame) -> Ranks:
     if values.isna().to_numpy().any():
         raise ValueError("ranks need every network on every data set")
     average = values.rank(axis=1).mean().sort_values(kind="stable")
-    p = float(stats.friedmanchisquare(*values.to_numpy().T).pvalue)
+    with np.errstate(invalid="ignore"):  # all equal on every data set: no number
+        p = float(stats.friedmanchisquare(*values.to_numpy().T).pvalue)
     q = stats.studentized_range.ppf(1 - ALPHA, k, np.inf) / np.sqrt(2)
     return Ranks(average, p, float(q * np.sqrt(k * (k + 1) / (6 * num_blocks))), num_blocks)
 

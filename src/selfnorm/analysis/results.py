@@ -44,7 +44,8 @@ class Tables:
     curves: cell, its data set, network and depth, then step, epoch, seed, split, loss (mean cross-entropy,
     nats), accuracy. moments: the same keys, then layer and the columns of the recorder. forks: the same keys, then
     FORK_COLUMNS; no row if no run was forked. skipped: path and reason of each folder that was not read.
-    provenance: command, environments, seconds.
+    provenance: command, environments, seconds. predicted: what the theory said before the runs (studies/rivals.py); it
+    is read from the folder and never written.
     """
 
     cells: pd.DataFrame
@@ -54,6 +55,7 @@ class Tables:
     forks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["cell", *JOINED, *FORK_COLUMNS]))
     skipped: list[dict[str, str]] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+    predicted: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def seeds_by_cell(self) -> dict[str, dict[int, tuple[float, float]]]:
@@ -146,6 +148,7 @@ def read_results(folder: Path) -> Tables:
         seeds = pd.read_csv(folder / "seeds.csv")
         curves, moments = (_read_gzip(folder / f"{name}.csv.gz") for name in ("curves", "moments"))
         forks = _read_gzip(folder / "forks.csv.gz") if (folder / "forks.csv.gz").is_file() else None
+        predicted = pd.read_csv(path) if (path := folder / "predicted.csv").is_file() else pd.DataFrame()
         record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     except (OSError, KeyError, EOFError, json.JSONDecodeError, pd.errors.ParserError) as error:
         raise ValueError(f"{folder} is not readable ({error}): write it again from the runs") from error
@@ -157,6 +160,7 @@ def read_results(folder: Path) -> Tables:
         **({} if forks is None else {"forks": join_coordinates(forks, cells)}),
         skipped=record["skipped"],
         provenance=record["provenance"],
+        predicted=predicted,
     )
 
 

@@ -34,7 +34,7 @@ def scores(tables: Tables, networks: tuple[str, str] = NETWORKS) -> pd.DataFrame
         for network, reference in zip(networks, (cells.loc[pair["cell_a"]], cells.loc[pair["cell_b"]]), strict=True):
             alike = [cell for _, cell in cells.iterrows() if changed_axes(reference, cell) in ([], ["learning rate"])]
             grid = sorted(alike, key=lambda cell: float(cell["lr"]))
-            score = [_score(tables, str(cell["cell"])) for cell in grid]
+            score = [rate_score(tables, str(cell["cell"])) for cell in grid]
             best = int(np.argmin(score))
             rows += [
                 {"dataset": pair["dataset"], "depth": int(pair["depth"]), "network": network, "lr": float(cell["lr"]),
@@ -48,7 +48,8 @@ def scores(tables: Tables, networks: tuple[str, str] = NETWORKS) -> pd.DataFrame
     return table
 
 
-def _score(tables: Tables, cell: str) -> float:
+def rate_score(tables: Tables, cell: str) -> float:
+    """The lowest validation error over the records of a cell, mean over seeds; infinite where a seed diverged."""
     diverged = seed_curves(tables, cell).diverged
     return np.inf if diverged else lowest_validation(tables, cell).get("lowest_validation", np.inf)
 

@@ -35,6 +35,7 @@ STUDIES: dict[str, tuple[str, Callable[[Path], str]]] = {
     "paper_width": ("MNIST at the paper's width, the first 5 epochs, in bf16", _table("answers")),
     "causes": ("Which perturbation moves which network", _table("causes")),
     "rates": ("Each network at its own learning rate", _table("rates")),
+    "rivals": ("Rivals since 2017, predicted and measured", _table("rivals_against")),
     "fixed_points": ("Other fixed points than (0, 1)", fixed_point_words.summary),
 }
 
@@ -46,7 +47,7 @@ def studies_page(root: Path) -> str:
     parts = ["# Published studies\n\nWritten by `make results` from the committed tables. Ratios are BN / SNN.\n"]
     for name, (title, table) in STUDIES.items():
         folder = root / RESULTS / name
-        if folder.is_dir():
+        if (folder / "provenance.json").is_file():
             provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["provenance"]
             commands = "\n".join(f"    {command}" for command in provenance["environment"]["command"])
             time = f"{duration(provenance['seconds'])} of training. [Report]({name}/report.md)."

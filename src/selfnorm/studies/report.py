@@ -17,7 +17,7 @@ from selfnorm.analysis.results import Tables, read_results, write_results
 from selfnorm.analysis.statistics import STATISTICS
 from selfnorm.analysis.words import bullets, latex_table, markdown_table, provenance_lines
 from selfnorm.runs.files import write_atomically
-from selfnorm.studies import causes, cells, claim, fixed_points, learned_constants, moments, rates
+from selfnorm.studies import causes, cells, claim, fixed_points, learned_constants, moments, rates, rivals
 from selfnorm.studies.section import Section
 
 STUDIES: dict[str, Callable[[Tables, tuple[str, str]], Section]] = {
@@ -27,6 +27,7 @@ STUDIES: dict[str, Callable[[Tables, tuple[str, str]], Section]] = {
     "moments": moments.section,
     "causes": causes.section,
     "rates": rates.section,
+    "rivals": rivals.section,
     "cells": cells.section,
 }
 

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from selfnorm.theory.activations import activation
+from selfnorm.theory.activations import Activation, activation
+from selfnorm.theory.correlation import correlation_map
 from selfnorm.theory.fixed_points import existence_map
 from selfnorm.theory.moment_map import layer_map
 from selfnorm.theory.selu import Selu
@@ -39,6 +40,36 @@ def rendered(figure: Figure) -> dict[str, bytes]:
         figure.savefig(drawn, format=kind, dpi=150 if kind == "png" else None, metadata={date: None})
         files[kind] = drawn.getvalue()
     return files
+
+
+CHAIN = 32  # layers of the second panel of the C map
+
+
+@mpl.rc_context(STYLE)
+def correlation_figure() -> Figure:
+    """Draw the C map of one layer and of a chain: which networks keep two samples apart (Martens et al. 2021)."""
+    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+    one, many = figure.subplots(1, 2, sharey=True)
+    c = np.concatenate([np.linspace(0, 0.95, 20), [0.97, 0.985, 0.995, 1.0]])
+    networks: dict[str, tuple[Activation, float, str]] = {
+        "ReLU": (activation("relu"), 2.0, ORANGE),
+        "SELU": (activation("selu"), 1.0, BLUE),
+        f"TAT for {CHAIN} layers": (activation("tat", depth=CHAIN), 1.0, GREEN),
+        f"DKS tanh for {CHAIN} layers": (activation("dks", function="tanh", depth=CHAIN), 1.0, PURPLE),
+    }
+    for name, (f, y, colour) in networks.items():
+        path = [c]
+        for _ in range(CHAIN):
+            path.append(np.clip(correlation_map(f, path[-1], y=y), -1, 1))
+        for ax, layers in ((one, 1), (many, CHAIN)):
+            ax.plot(c, path[layers], color=colour, label=name)
+    for ax, title in ((one, "after one layer"), (many, f"after {CHAIN} layers")):
+        ax.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, zorder=0)
+        ax.set_title(title, loc="left")
+        ax.set_xlabel("cosine of two samples before")
+    one.set_ylabel("cosine after")
+    one.legend(loc="upper left", frameon=False)
+    return figure
 
 
 @mpl.rc_context(STYLE)

@@ -33,7 +33,8 @@ def levels_figure(tables: Tables, networks: tuple[str, str]) -> Figure:
                 _draw(row, epoch_ends(tables, cell.cell), cell)
         for ax, title in zip(row, TITLES.values(), strict=True):
             _dress(ax, f"{dataset_title(dataset)}, {title}")
-        row[0].invert_xaxis()  # shared: training goes to the right
+        if row[0].get_xlim()[0] > 0:  # there is something to draw
+            row[0].invert_xaxis()  # shared: training goes to the right
         row[0].set_ylabel("fluctuation, % of the error")
         row[0].text(0.02, 0.03, "▾ at most", transform=row[0].transAxes, fontsize=6.5, color="0.4")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=3.6)
