@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,3 +86,13 @@ def test_a_seed_that_diverged_is_not_exported(make_job: Callable[..., config.Job
         export_replica(job.folder, seed=1, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     export_replica(job.folder, seed=0, out=tmp_path / "out")
+
+
+def test_weights_followed_by_endless_zeros_are_refused_at_once(make_job: Callable[..., config.Job]) -> None:
+    job = make_job("training.epochs=1")
+    run_job(job)
+    os.truncate(job.folder / "network.safetensors", 2**36)  # takes no room on the disk, and a minute to read
+    started = time.monotonic()
+    with pytest.raises(ValueError, match=r"holds no finished run \(.*[Mm]etadata"):
+        load_run(job.folder)
+    assert time.monotonic() - started < 5

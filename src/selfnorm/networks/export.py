@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -24,7 +24,7 @@ from selfnorm.config.activation import SELU_ALPHA, SELU_LAMBDA
 from selfnorm.networks.activations import LearnedSelu, Selu
 from selfnorm.networks.layers import ReplicaLinear
 from selfnorm.networks.mlp import HiddenLayer, ReplicaMLP
-from selfnorm.runs.files import write_atomically, write_json
+from selfnorm.runs.files import open_file, write_atomically, write_json
 from selfnorm.runs.layout import NETWORK, STANDARDIZATION
 from selfnorm.runs.reading import read_activation, read_config
 from selfnorm.runs.state import check_whole, read_summary
@@ -78,6 +78,8 @@ def load_run(folder: Path) -> tuple[config.Job, ReplicaMLP, dict[str, Tensor]]:
     """
     try:
         job = parse_job(read_config(folder))
+        with open_file(folder / NETWORK), safe_open(folder / NETWORK, framework="pt"):
+            pass  # its header says how long it is: a file of any other length is not read to its end
         check_whole(folder / NETWORK, read_summary(folder))
         state = load_file(folder / NETWORK)
         standardization = {name: state.pop(name) for name in STANDARDIZATION}
