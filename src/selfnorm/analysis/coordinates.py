@@ -192,6 +192,22 @@ def axis_of(column: str) -> str | None:
     return next(within, key)
 
 
+def settings_of(cell: Mapping[str, Any]) -> dict[str, str]:
+    """The coordinates of a cell by short names, such as `lr` or `batch size`, as readers write them.
+
+    Data set, depth and what the network's name tells are left out; a value that is missing is `default`.
+    """
+    told = {"dataset", "depth", "block", "activation", "normalization", "position", "fixed_point"}
+    columns = {column: str(column).rpartition(".")[2].replace("_", " ") for column in cell if axis_of(str(column))}
+    return {name: _setting(cell[column]) for column, name in columns.items() if column not in told}
+
+
+def _setting(value: Any) -> str:
+    if pd.isna(value):
+        return "default"
+    return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
+
+
 def reference_cells(cells: pd.DataFrame, network: str) -> pd.DataFrame:
     """Per data set and depth, the cell of `network` that stands at the centre of the sweep: one row each.
 

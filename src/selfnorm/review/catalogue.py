@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from selfnorm.commandline import one_line
+from selfnorm.review.names import told_apart, varying
 from selfnorm.runs.files import read_file, write_atomically
 from selfnorm.runs.finding import Folder, Stamp, find_folders
 from selfnorm.runs.layout import CRASHED, ROW
@@ -40,6 +41,8 @@ class Catalogue:
     def overview(self) -> dict[str, Any]:
         """Return `runs`, a row each with its state now and a version that changes with its files, and `problems`.
 
+        `shared` has the settings that are the same in all runs; a row has the others.
+
         Raises ValueError when the root is not a folder.
         """
         with self._lock:
@@ -54,8 +57,14 @@ class Catalogue:
                 else:
                     state = CRASHED if has_crashed(folder.path, entry["row"]["state"]) else entry["row"]["state"]
                     runs.append(entry["row"] | {"id": folder.name, "version": _digest(folder.stamp), "state": state})
+        differ = varying(runs)
+        shared = {key: value for row in runs[:1] for key, value in row["settings"].items() if key not in differ}
+        for row, name in zip(runs, told_apart(runs), strict=True):
+            own = {key: value for key, value in row["settings"].items() if key in differ}
+            row |= {"name": name, "settings": own}
         version = _digest([(row["id"], row["version"], row["state"]) for row in runs] + problems)
-        return {"root": self.root.name or str(self.root), "version": version, "runs": runs, "problems": problems}
+        root = self.root.name or str(self.root)
+        return {"root": root, "version": version, "runs": runs, "shared": shared, "problems": problems}
 
     def folder(self, name: str) -> Folder:
         """Return the folder of a run; one that is not known yet is looked for again. Raises UnknownName."""

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from selfnorm.analysis.comparison import chosen_of_several, describe_cells, usable_cells
-from selfnorm.analysis.coordinates import dataset_title, paper_order
+from selfnorm.analysis.coordinates import dataset_title, paper_order, settings_of
 from selfnorm.analysis.curves import SeedCurves, seed_curves
 from selfnorm.analysis.pooling import pool_seeds
 from selfnorm.analysis.results import Tables
 from selfnorm.analysis.runs import as_tables
 from selfnorm.review.colours import line_style
 from selfnorm.review.compact import numbers, plain, spread_evenly
+from selfnorm.review.names import told_apart
 from selfnorm.runs.finding import Folder
 from selfnorm.runs.reading import readable
 from selfnorm.studies.claim import answers
@@ -42,17 +43,15 @@ def make_group(folders: Sequence[Folder]) -> dict[str, Any]:
 
 
 def _lines(tables: Tables) -> list[dict[str, Any]]:
-    cells = tables.cells.to_dict("records")
+    cells = [{str(key): value for key, value in cell.items()} for cell in tables.cells.to_dict("records")]
     cells.sort(key=lambda cell: (paper_order(cell["dataset"]), cell["depth"], cell["network"], cell["cell"]))
     networks, depths = sorted({cell["network"] for cell in cells}), sorted({cell["depth"] for cell in cells})
-    copies = Counter((cell["dataset"], cell["network"], cell["depth"]) for cell in cells)
+    names = told_apart([cell | {"id": cell["cell"], "settings": settings_of(cell)} for cell in cells])
     seen: Counter[tuple[Any, ...]] = Counter()
     lines = []
-    for cell in cells:
+    for cell, label in zip(cells, names, strict=True):
         dataset, network, depth, name = (cell[key] for key in ("dataset", "network", "depth", "cell"))
-        # Runs that are equal but for a setting are told apart by the folder's hash, and by the dash
-        suffix = f" ({name.rsplit('-', 1)[-1]})" if copies[dataset, network, depth] > 1 else ""
-        line = {"id": name, "title": f"{network}, {depth} layers{suffix}", "label": network + suffix}
+        line = {"id": name, "title": f"{label}, {depth} layers", "label": label}
         line |= {"dataset": dataset, "dataset_title": dataset_title(dataset), "network": network, "depth": int(depth)}
         line |= line_style(network, networks, depth, depths, copy=seen[dataset, network, depth])
         seen[dataset, network, depth] += 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from selfnorm.analysis.comparison import ENDED, describe_curves
-from selfnorm.analysis.coordinates import dataset_title
+from selfnorm.analysis.coordinates import dataset_title, settings_of
 from selfnorm.analysis.runs import cell_of, seed_curves_of
 from selfnorm.review.compact import numbers, plain
 from selfnorm.runs.finding import Folder
@@ -29,9 +29,24 @@ def make_row(folder: Folder) -> Row:
     row: Row = {key: plain(cell[key]) for key in _SHOWN} | {"dataset_title": dataset_title(str(cell["dataset"]))}
     row |= {"state": run.state, "reason": str(run.summary.get("reason", "")), "files": folder.files}
     row |= {"n": len(run.outcomes), "diverged": len(run.diverged), "changed": max(changed.values()) // 10**9}
+    settings = settings_of(cell)
+    width = int(settings["width"]) if settings["width"].isdigit() else None
+    row |= {"settings": settings, "lr": plain(cell["lr"]), "width": width}
+    row |= {"progress": _progress(run, int(cell["epochs"])), "test_accuracy": _test_accuracy(run)}
     # A run without an end shows the time from the first file that a job writes to its last record
     row["seconds"] = numbers(run.seconds or max(0.0, (changed.get(CURVES, 0) - changed[CONFIG]) / 1e9))
     return row | _last_error(run) | _statistics(run)
+
+
+def _progress(run: Run, epochs: int) -> float:
+    """Return the share of the epochs that is done."""
+    return 0.0 if run.train.empty else float(run.train["epoch"].max() / epochs)
+
+
+def _test_accuracy(run: Run) -> float | None:
+    """Return the mean over the seeds that stayed finite, a fraction, or None before the run has ended."""
+    known = [accuracy for _, accuracy in run.outcomes.values() if np.isfinite(accuracy)]
+    return float(numbers(np.mean(known))) if known else None
 
 
 def _last_error(run: Run) -> Row:

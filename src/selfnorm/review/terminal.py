@@ -46,7 +46,7 @@ def _texts(row: Mapping[str, Any]) -> tuple[str, ...]:
     if row.get("fluctuation_low") is not None:
         fluctuation += f" ({row['fluctuation_low']:.3g} to {row['fluctuation_high']:.3g})"
     step = "-" if row["step"] is None else str(row["step"])
-    words = (row["state"], row["dataset_title"], row["network"], str(row["depth"]), n, error, fluctuation, step)
+    words = (row["state"], row["dataset_title"], row["name"], str(row["depth"]), n, error, fluctuation, step)
     return tuple(map(one_line, (*words, _time(row["seconds"]), row["id"])))
 
 

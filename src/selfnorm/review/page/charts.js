@@ -55,7 +55,9 @@ darkScheme.addEventListener("change", () => {
 
 function axisChoice(label, onchange, first = "log") {
   const axis = choice(label, onchange, [["log", "logarithmic"], ["linear", "linear"]]);
-  axis.select.value = first;
+  axis.fromAddress = (value) => { axis.select.value = ["log", "linear"].includes(value) ? value : first; };
+  axis.forAddress = () => (axis.value === first ? "" : axis.value);
+  axis.fromAddress(null);
   return axis;
 }
 

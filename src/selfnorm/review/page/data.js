@@ -49,7 +49,7 @@ function exported(index) {
   };
 }
 
-const state = { overview: { runs: [], problems: [] }, kept: new Map() };
+const state = { overview: { runs: [], shared: {}, problems: [] }, kept: new Map() };
 
 async function kept(key, version, load) {
   const last = state.kept.get(key);
@@ -68,7 +68,8 @@ function groupDocument(tag) {
   return kept(`group:${tag}`, version, () => source.group(tag));
 }
 const datasetTitle = (name) => state.overview.runs.find((row) => row.dataset === name)?.dataset_title ?? name;
-const runTitle = (row) => `${row.dataset_title}, ${row.network}, ${row.depth} layers`;
+const runTitle = (row) => `${row.dataset_title}, ${row.name}, ${row.depth} layers`;
+const timeLeft = (row) => (row.progress > 0 ? (row.seconds * (1 - row.progress)) / row.progress : 0);
 const folderName = (row) => row.id.split("/").pop();
 const runName = (row) => `${runTitle(row)} · ${row.tag} · ${folderName(row)}`;
 

@@ -81,6 +81,20 @@ function seconds(value) {
   return value < 6000 ? `${(value / 60).toFixed(0)} min` : `${(value / 3600).toFixed(1)} h`;
 }
 
+// The day and minute of a time in seconds, in the reader's own clock
+function moment(value) {
+  const date = new Date(1000 * value), two = (number) => String(number).padStart(2, "0");
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
 const unique = (values) => [...new Set(values)];
 const byNumber = (a, b) => a - b;
 const ask = (view, parameters) => `#${view}?${new URLSearchParams(parameters)}`;
+
+// What is shown goes into the address, without what is empty, so that a link shows it to a colleague and Back leads to it
+function remember(view, parameters) {
+  const chosen = Object.entries(parameters).filter(([, value]) => value);
+  const address = chosen.length ? ask(view, chosen) : `#${view}`;
+  if (location.hash !== address) history.replaceState(null, "", address);
+}

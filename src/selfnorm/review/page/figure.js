@@ -28,6 +28,9 @@ const figureView = (() => {
   }
 
   function paint() {
+    if (element.isConnected) {
+      remember("figure", { tag: chosen, axis: axis.forAddress(), across: across.forAddress() });
+    }
     const datasets = unique(group.lines.map((line) => line.dataset));
     // All panels before any chart: a panel alone in its row would be drawn as wide as the row
     const charts = [...panels.querySelectorAll(".chart")].slice(0, datasets.length);
@@ -124,5 +127,10 @@ const figureView = (() => {
     return [...tags].sort((a, b) => score(b) - score(a))[0] ?? "";
   }
 
-  return { element, update, show: (parameters) => { chosen = parameters.get("tag") || chosen; return update(); } };
+  function show(parameters) {
+    chosen = parameters.get("tag") || chosen;
+    for (const [key, one] of Object.entries({ axis, across })) one.fromAddress(parameters.get(key));
+    return update();
+  }
+  return { element, update, show, about: () => `Figure 1, ${chosen}` };
 })();

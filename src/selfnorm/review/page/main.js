@@ -34,6 +34,7 @@ async function show() {
   await guarded(async () => {
     if (view !== overviewView) await source.charts();
     await view.show(new URLSearchParams(query ?? ""));
+    document.title = `${view.about()} · selfnorm`;
   });
 }
 
@@ -56,6 +57,7 @@ async function follow() {
       state.overview = next;
       describe();
       await keepingFocus(() => current.update());
+      document.title = `${current.about()} · selfnorm`;
     } else if (status.classList.contains("bad")) describe();
   } catch (error) { say(`not live: ${error.message}`, true); }
   setTimeout(follow, document.hidden ? 5 * EVERY : EVERY);

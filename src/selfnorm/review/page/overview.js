@@ -12,22 +12,32 @@ const overviewView = (() => {
   const runLink = (row, text, kind = null) => el("a", { href: ask("run", { id: row.id }), class: kind }, text);
   const whole = (text) => el("span", { class: "whole" }, text);
   const tagAndFolder = (row) => el("span", { class: "which" }, row.tag, " ", whole(folderName(row)));
+  const progress = (row) => {
+    const left = timeLeft(row), share = `${Math.floor(100 * row.progress)} %`;
+    return row.state === "running" ? el("span", { class: "progress" }, share, left ? `, ${seconds(left)} left` : "") : "";
+  };
   const columns = {
-    state: column("state", badge),
-    dataset: column("data set", (row) => row.dataset_title),
-    network: column("network", (row) => [runLink(row, row.network), tagAndFolder(row)]),
-    depth: numeric("depth", (row) => row.depth),
-    n: numeric("n", (row) => (row.diverged ? `${row.n - row.diverged} of ${row.n}` : row.n)),
+    state: column("state", (row) => [badge(row), progress(row)]),
+    network: column("network", (row) => [runLink(row, row.name), tagAndFolder(row)]),
     error: numeric("training error", lastError),
+    dataset: column("data set", (row) => row.dataset_title),
+    depth: numeric("depth", (row) => row.depth),
+    width: numeric("width", (row) => row.width ?? MISSING),
+    lr: numeric("learning rate", (row) => digits(row.lr)),
+    n: numeric("n", (row) => (row.diverged ? `${row.n - row.diverged} of ${row.n}` : row.n)),
+    test_accuracy: numeric("test accuracy", (row) => digits(row.test_accuracy)),
     fluctuation: numeric(MEASURED.fluctuation, (row) => el("span", { title: row.note }, measured(row, "fluctuation"))),
     step: numeric("steps", (row) => row.step ?? MISSING),
     seconds: numeric("time", (row) => seconds(row.seconds)),
+    changed: column("last record", (row) => el("span", { class: "whole" }, moment(row.changed))),
     tag: column("tag", (row) => row.tag),
     id: column("run", (row) => runLink(row, folderName(row), "path")),
   };
+  const NOT_AT_FIRST = ["width", "lr"]; // columns that are shown when asked for
+  let hidden = new Set(NOT_AT_FIRST), wanted = {}; // wanted: filters that the address names
   const titles = { dataset: "Data set", depth: "Depth", network: "Network", tag: "Tag", state: "State" };
   const filters = Object.entries(titles).map(([key, title]) => ({ key, ...choice(title, () => fill()) }));
-  const search = el("input", { type: "search", oninput: () => fill(), placeholder: "any part of a name" });
+  const search = el("input", { type: "search", oninput: () => fill(), placeholder: "snn 8 lr=1e-5" });
   const count = el("p", { class: "note", role: "status" });
   const head = el("tr"), body = el("tbody"), problems = el("div");
   const caption = "Runs: training error is the mean ± standard deviation over seeds at the last step; fluctuation with "
@@ -35,8 +45,16 @@ const overviewView = (() => {
   const element = el("section", { "aria-label": "Runs" },
     controls(filters.map((one) => one.element), el("label", { class: "field" }, el("span", {}, "Search"), search),
       el("button", { type: "button", onclick: clear }, "Clear")),
-    count, scrolling("Runs", caption, el("thead", {}, head), body, { id: "runs" }), problems);
-  let order = { key: "changed", up: false };
+    columnChoice(), count, scrolling("Runs", caption, el("thead", {}, head), body, { id: "runs" }), problems);
+  const NEWEST = { key: "changed", up: false };
+  let order = NEWEST;
+
+  function columnChoice() {
+    const set = (key, on) => { hidden[on ? "delete" : "add"](key); fill(); };
+    const ticks = Object.entries(columns).filter(([key]) => key !== "network").map(([key, { title }]) => (
+      tick(title, !hidden.has(key), (on) => set(key, on), { "data-column": key })));
+    return el("details", { id: "columns" }, el("summary", {}, "Columns"), el("fieldset", { class: "ticks" }, ticks));
+  }
 
   function clear() {
     for (const { select } of filters) select.value = "";
@@ -44,10 +62,39 @@ const overviewView = (() => {
     fill();
   }
 
+  // Everything that the address says, and the usual for what it does not
+  function restore(parameters) {
+    search.value = parameters.get("q") ?? "";
+    wanted = Object.fromEntries(filters.map(({ key }) => [key, parameters.get(key) ?? ""]));
+    const sort = parameters.get("sort");
+    order = sort ? { key: sort.replace(/^-/, ""), up: !sort.startsWith("-") } : NEWEST;
+    const chosen = parameters.get("columns")?.split(",");
+    hidden = new Set(chosen ? Object.keys(columns).filter((key) => !chosen.includes(key)) : NOT_AT_FIRST);
+    for (const input of element.querySelectorAll("[data-column]")) input.checked = !hidden.has(input.dataset.column);
+  }
+
+  function rememberChoices() {
+    if (!element.isConnected) return;
+    const chosen = Object.fromEntries(filters.map(({ key, select }) => [key, select.value]));
+    const usual = hidden.size === NOT_AT_FIRST.length && NOT_AT_FIRST.every((key) => hidden.has(key));
+    const shown = Object.keys(columns).filter((key) => !hidden.has(key));
+    const sort = order === NEWEST ? "" : `${order.up ? "" : "-"}${order.key}`;
+    remember("runs", { q: search.value, ...chosen, sort, columns: usual ? "" : shown.join(",") });
+  }
+
   function matches(row) {
     if (filters.some(({ key, select }) => select.value && String(row[key]) !== select.value)) return false;
-    const names = [row.id, row.dataset_title, row.network, row.tag, row.state, row.activation, row.normalization];
-    return names.join(" ").toLowerCase().includes(search.value.toLowerCase());
+    const names = [row.id, row.dataset_title, row.name, row.depth, row.tag, row.state, row.activation, row.normalization];
+    const text = names.join(" ").toLowerCase();
+    return search.value.toLowerCase().split(/\s+/).every((word) => (
+      word.includes("=") ? hasSetting(row, ...word.split("=", 2)) : text.includes(word)));
+  }
+
+  // A setting by its name, its value as a number or as a text: lr=1e-5, batch_size=32, dataset=mnist
+  function hasSetting(row, key, value) {
+    const name = key.replaceAll("_", " "), found = row.settings[name] ?? state.overview.shared[name] ?? row[key];
+    if (found === undefined || found === null) return false;
+    return String(found).toLowerCase() === value || (value !== "" && Number(found) === Number(value));
   }
 
   // Rows without a value come last in both directions
@@ -71,10 +118,12 @@ const overviewView = (() => {
   }
 
   function fill() {
-    const { runs } = state.overview, all = Object.values(columns);
+    const { runs } = state.overview, chosen = Object.entries(columns).filter(([key]) => !hidden.has(key));
+    const all = chosen.map(([, one]) => one);
+    rememberChoices();
     const shown = runs.filter(matches).sort(compare);
     count.textContent = shown.length === runs.length ? `${runs.length} runs` : `${shown.length} of ${runs.length} runs`;
-    head.replaceChildren(...Object.entries(columns).map(header));
+    head.replaceChildren(...chosen.map(header));
     body.replaceChildren(...shown.map((row) => el("tr", { "data-id": row.id }, cells(all, row))));
     if (shown.length) return;
     const reason = runs.length ? "No run matches the filter."
@@ -87,8 +136,9 @@ const overviewView = (() => {
     for (const { key, fill: offer, select } of filters) {
       const values = unique(runs.map((row) => row[key])).sort(key === "depth" ? byNumber : undefined);
       const named = values.map((value) => [value, key === "dataset" ? datasetTitle(value) : value]);
-      offer([["", "all"], ...named], select.value);
+      offer([["", "all"], ...named], wanted[key] ?? select.value);
     }
+    wanted = {};
     fill();
     const folder = column("folder", (row) => path(row.path)), reason = wordy("reason", (row) => row.reason);
     problems.replaceChildren(...(others.length ? [
@@ -96,5 +146,6 @@ const overviewView = (() => {
       table(`${others.length} folders that hold no readable run`, [folder, reason], others, { id: "problems" }),
     ] : []));
   }
-  return { element, update, show: update };
+  const show = (parameters) => { restore(parameters); update(); };
+  return { element, update, show, about: () => "Runs" };
 })();

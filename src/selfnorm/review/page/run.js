@@ -109,7 +109,8 @@ function runsView(name, label, titles) {
     for (const key of keys) chosen[key] = parameters.get(key) || chosen[key];
     return update();
   }
-  return { element, update, show };
+  const about = () => (subjects.length ? subjects.map(({ row }) => runTitle(row)).join(" and ") : label);
+  return { element, update, show, about };
 }
 
 const runView = runsView("run", "One run", { id: "Run" });
