@@ -165,7 +165,10 @@ def network_name(row: Mapping[str, Any]) -> str:
     if activation == "selu" and fixed_point != PAPERS:
         return " + ".join([f"SNN {fixed_point}", *([] if normalization == "none" else [normalization])])
     if normalization == "none":
-        return {"selu": "SNN", "relu": "MSRA"}.get(activation, activation.upper().replace("_", " "))
+        tailored = activation.startswith(("gp_", "dks_"))
+        return {"selu": "SNN", "relu": "MSRA"}.get(
+            activation, activation.upper().replace("_", " " if tailored else "_")
+        )
     short = _NORMALIZATIONS.get(normalization, normalization)
     if row["position"] == "before":
         short += " before"
