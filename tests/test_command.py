@@ -21,7 +21,7 @@ from tools.fork_server import ForkServer
     [
         (["model.depth=0"], "model.depth=0: input should be greater than or equal to 1"),
         (["model.dept=3"], "unknown key model.dept; legal here: depth, width, widths, "),
-        (["activation=foo"], "activation=foo: legal are custom, elu, gelu, leaky_relu, relu, selu, sigmoid, "),
+        (["activation=foo"], "activation=foo: legal are custom, dks, elu, gaussian_poincare, gelu, leaky_relu, "),
         (["+experiment=foo"], "experiment=foo: legal are batchnorm_deep, "),
         (["experiment=selu_deep"], "use +experiment=selu_deep"),
         (["dataset=mnist,digits"], "Ambiguous value for argument 'dataset=mnist,digits'"),
@@ -101,7 +101,10 @@ def test_help_names_the_groups_and_their_choices() -> None:
     assert time.monotonic() - started < 20  # 2 s on an idle machine; the claim is that nothing heavy is loaded
     assert done.returncode == 0
     assert "experiment: " in done.stdout
-    assert "activation: custom, elu, gelu, leaky_relu, relu, selu, sigmoid, silu, tanh" in done.stdout
+    assert (
+        "activation: custom, dks, elu, gaussian_poincare, gelu, leaky_relu, relu, selu, sigmoid, silu, tanh, tat"
+        in done.stdout
+    )
 
 
 def test_a_job_leaves_curves_moments_a_wandb_run_and_one_sentence(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ CASES = {
         "model.initialization=lsuv has its own",
     ),
     "activation_is_made_for_the_depth": (
-        "activation=dks model.widths=[8,8]", "activation=dks model.widths=[8,8] activation.depth=2",
-        "activation.depth=8: the network has 2 layers; use activation.depth=2",
+        "activation=dks model.widths=[8,8]", "activation=dks model.widths=[8,8] activation.layers=2",
+        "activation.layers=8: the network has 2 layers; use activation.layers=2",
     ),
     "train_limit_is_within_the_data": (
         "dataset.train_limit=50001", "dataset.train_limit=50000", "use 1 to 50000, or null for all",

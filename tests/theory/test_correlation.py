@@ -122,20 +122,20 @@ TAT = {32: (0.3202233910560608, 1.3468437823526156), 128: (0.6125125288963318, 1
 
 @pytest.mark.parametrize(("depth", "name"), DKS)
 def test_dks_constants_are_those_of_its_authors_package(depth, name) -> None:
-    _, _, affine = tailor("dks", function=name, depth=depth)
+    _, _, affine = tailor("dks", function=name, layers=depth)
     assert affine == pytest.approx(DKS[depth, name], abs=2e-7, rel=2e-8)  # the package stops at 1e-8
 
 
 @pytest.mark.parametrize("depth", TAT)
 def test_tat_constants_are_those_of_its_authors_package(depth) -> None:
-    _, constants, affine = tailor("tat", depth=depth)
+    _, constants, affine = tailor("tat", layers=depth)
     assert (constants["slope"], affine.gamma) == pytest.approx(TAT[depth], abs=2e-8)
 
 
 @pytest.mark.parametrize("name", ["gelu", "silu", "tanh", "sigmoid"])
 @pytest.mark.parametrize("depth", [1, 16, 128, 1000])
 def test_dks_meets_its_four_conditions(depth, name) -> None:
-    f = activation("dks", function=name, depth=depth)
+    f = activation("dks", function=name, layers=depth)
     assert float(second_moment_map(f, 1.0)) == pytest.approx(1, abs=1e-10)
     assert float(second_moment_slope(f, 1.0)) == pytest.approx(1, abs=1e-8)
     assert float(correlation_map(f, 0.0)) == pytest.approx(0, abs=1e-12)
@@ -144,17 +144,21 @@ def test_dks_meets_its_four_conditions(depth, name) -> None:
 
 def test_tat_takes_independent_samples_to_the_correlation_that_was_asked_for_if_relu_could() -> None:
     for depth, expected in ((16, 0.9), (64, 0.9), (8, chain(RELU, depth=8, tau=2.0).activation_cosine[-1])):
-        found = chain(activation("tat", depth=depth), depth=depth, tau=1.0)
+        found = chain(activation("tat", layers=depth), depth=depth, tau=1.0)
         assert found.activation_cosine[-1] == pytest.approx(expected, abs=1e-9)
         assert found.activation_variance + found.activation_mean**2 == pytest.approx(np.ones(depth), abs=1e-9)
-    assert chain(activation("tat", depth=16, correlation=0.5), depth=16, tau=1.0).activation_cosine[-1] == (
+    assert chain(activation("tat", layers=16, correlation=0.5), depth=16, tau=1.0).activation_cosine[-1] == (
         pytest.approx(0.5, abs=1e-9)
     )
 
 
 def test_every_tailored_activation_has_the_slope_of_its_values() -> None:
     z, h = np.linspace(-3, 3, 26), 1e-6  # no node at the kink
-    chosen = {"gaussian_poincare": {"function": "selu"}, "dks": {"function": "tanh", "depth": 8}, "tat": {"depth": 32}}
+    chosen = {
+        "gaussian_poincare": {"function": "selu"},
+        "dks": {"function": "tanh", "layers": 8},
+        "tat": {"layers": 32},
+    }
     assert chosen.keys() == set(TAILORED)
     for name, constants in chosen.items():
         f = activation(name, **constants)

@@ -86,20 +86,20 @@ class GaussianPoincare(Tailored):
 
 
 class Dks(Tailored):
-    """slope: of the C map over all layers, at correlation 1."""
+    """slope: of the C map over all layers, at correlation 1. layers: that it is made for."""
 
     name: Literal["dks"]
     function: Literal["gelu", "silu", "tanh", "sigmoid"]  # smooth ones
     slope: Annotated[Finite, Field(gt=1, le=1000)]
-    depth: Depth
+    layers: Depth
 
 
 class Tat(Tailored):
-    """correlation: of two samples after all layers, if it is 0 before them."""
+    """correlation: of two samples after all layers, if it is 0 before them. layers: that it is made for."""
 
     name: Literal["tat"]
     correlation: Annotated[Finite, Field(gt=0, lt=1)]
-    depth: Depth
+    layers: Depth
 
 
 class Custom(Group):

@@ -67,10 +67,10 @@ def gain_is_of_weights_that_are_given_one(job: Job) -> str | None:
 
 def activation_is_made_for_the_depth(job: Job) -> str | None:
     depth = job.model.depth
-    made_for = getattr(job.activation, "depth", depth)
+    made_for = getattr(job.activation, "layers", depth)
     if made_for == depth:
         return None
-    return f"activation.depth={made_for}: the network has {depth} layers; use activation.depth={depth}"
+    return f"activation.layers={made_for}: the network has {depth} layers; use activation.layers={depth}"
 
 
 def train_limit_is_within_the_data(job: Job) -> str | None:

@@ -19,8 +19,8 @@ from selfnorm.theory.moment_map import gradient_gain, second_moment_map
 DEPTH = 32
 TAILORED: tuple[tuple[str, str, dict[str, Any]], ...] = (
     *((f"Gaussian-Poincare {name}", "gaussian_poincare", {"function": name}) for name in ("selu", "tanh", "relu")),
-    *((f"DKS {name}", "dks", {"function": name, "depth": DEPTH}) for name in ("tanh", "silu", "gelu")),
-    ("TAT leaky ReLU", "tat", {"depth": DEPTH}),
+    *((f"DKS {name}", "dks", {"function": name, "layers": DEPTH}) for name in ("tanh", "silu", "gelu")),
+    ("TAT leaky ReLU", "tat", {"layers": DEPTH}),
 )
 
 HEADER = """# Which activations have a fixed point

@@ -74,12 +74,12 @@ def _gaussian_poincare(function: str) -> tuple[str, dict[str, float], Affine]:
     return function, {}, gaussian_poincare(activation(function))
 
 
-def _dks(function: str, depth: int, slope: float = 1.5) -> tuple[str, dict[str, float], Affine]:
-    return function, {}, deep_kernel_shaping(activation(function), depth=depth, slope=slope)
+def _dks(function: str, layers: int, slope: float = 1.5) -> tuple[str, dict[str, float], Affine]:
+    return function, {}, deep_kernel_shaping(activation(function), depth=layers, slope=slope)
 
 
-def _tat(depth: int, correlation: float = 0.9) -> tuple[str, dict[str, float], Affine]:
-    slope, affine = tailored_leaky_relu(depth=depth, correlation=correlation)
+def _tat(layers: int, correlation: float = 0.9) -> tuple[str, dict[str, float], Affine]:
+    slope, affine = tailored_leaky_relu(depth=layers, correlation=correlation)
     return "leaky_relu", {"slope": slope}, affine
 
 
@@ -101,7 +101,7 @@ def activation(name: str, **constants: float | str) -> Activation:
     """Return the activation of that name, by default with the usual constants (ELU alpha 1, leaky ReLU slope 0.01).
 
     constants: alpha and lambda_ of selu, alpha of elu, slope of leaky_relu; function of gaussian_poincare; function,
-    depth and slope of dks; depth and correlation of tat (`tailoring`). Raises ValueError for an unknown name or
+    layers and slope of dks; layers and correlation of tat (`tailoring`). Raises ValueError for an unknown name or
     constant.
 
     >>> activation("gaussian_poincare", function="relu")(np.array([-1.0, 1.0])).round(4)

@@ -54,8 +54,8 @@ def correlation_figure() -> Figure:
     networks: dict[str, tuple[Activation, float, str]] = {
         "ReLU": (activation("relu"), 2.0, ORANGE),
         "SELU": (activation("selu"), 1.0, BLUE),
-        f"TAT for {CHAIN} layers": (activation("tat", depth=CHAIN), 1.0, GREEN),
-        f"DKS tanh for {CHAIN} layers": (activation("dks", function="tanh", depth=CHAIN), 1.0, PURPLE),
+        f"TAT for {CHAIN} layers": (activation("tat", layers=CHAIN), 1.0, GREEN),
+        f"DKS tanh for {CHAIN} layers": (activation("dks", function="tanh", layers=CHAIN), 1.0, PURPLE),
     }
     for name, (f, y, colour) in networks.items():
         path = [c]
