@@ -12,13 +12,17 @@ Row = dict[str, Any]
 
 
 class Piece(NamedTuple):
-    """Rows of recorded steps, the rows with pictures (a finished run has one), settings, summary and exit code."""
+    """Rows of recorded steps, the rows with pictures (a finished run has one), settings, summary, exit code, metrics.
+
+    metrics: names, or beginnings of names with a star -> options.
+    """
 
     rows: list[Row]
     pictures: list[Row]
     settings: Row
     summary: Row
     exit_code: int | None  # None: the run was killed
+    metrics: dict[str, Row]
 
 
 def pieces(folder: Path) -> list[Path]:
@@ -30,7 +34,10 @@ def read_back(piece: Path) -> Piece:
     command = [Path(sys.executable).with_name("wandb"), "leet", "inspect", "--json", piece]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     records = [json.loads(line) for line in done.stdout.splitlines()]
-    of = {kind: [r[kind] for r in records if r["type"] == kind] for kind in ("history", "run", "summary", "exit")}
+    of = {
+        kind: [r[kind] for r in records if r["type"] == kind]
+        for kind in ("history", "run", "summary", "exit", "metric")
+    }
     rows = [record["item"] for record in of["history"]]
     summary: Row = {}
     for record in of["summary"]:
@@ -41,6 +48,10 @@ def read_back(piece: Path) -> Piece:
         settings=of["run"][0]["config"]["update"],
         summary=summary,
         exit_code=of["exit"][0]["exit_code"] if of["exit"] else None,
+        metrics={
+            one.get("glob_name") or one["name"]: one["options"] | {"step": one.get("step_metric")}
+            for one in of["metric"]
+        },
     )
 
 

@@ -46,9 +46,22 @@ def test_curves_become_mean_spread_and_number_of_finite_seeds() -> None:
     assert "train/loss_mean" not in curve_values(rows[2:])
 
 
+WHICH = ("first", "middle", "last", "smallest", "largest")
+
+
 def test_moments_become_one_key_a_layer_as_the_mean_over_seeds() -> None:
     rows = [{"step": 0, "epoch": 0, "seed": s, "layer": 7, "activation_mean": float(s)} for s in (1, 2)]
-    assert moment_values(rows) == {"moments_activation_mean/layer_07": 1.5}
+    glance = dict.fromkeys((f"layers/activation_mean_{which}" for which in WHICH), 1.5)
+    assert moment_values(rows) == {"moments_activation_mean/layer_07": 1.5} | glance
+
+
+def test_a_few_layers_stand_for_all_at_first_sight() -> None:
+    rows = [
+        {"step": 0, "epoch": 0, "seed": 0, "layer": n, "activation_variance": float(n % 9), "saturated": 0.1}
+        for n in range(1, 33)
+    ]
+    found = {key.removeprefix("layers/"): v for key, v in moment_values(rows).items() if key.startswith("layers/")}
+    assert found == {f"activation_variance_{w}": v for w, v in zip(WHICH, (1, 8, 5, 0, 8), strict=True)}  # 17 % 9 is 8
 
 
 def test_the_gradients_gain_is_that_of_the_first_layer_over_the_last_by_number() -> None:
@@ -64,7 +77,7 @@ def test_the_gradients_gain_is_that_of_the_first_layer_over_the_last_by_number()
 def test_wandb_holds_the_numbers_of_the_tidy_files(make_job: Make) -> None:
     job = make_job("model.depth=3", OFFLINE)
     run_job(job, last_values=last_values)
-    rows, pictures, settings, summary, exit_code = read_one(job.folder)
+    rows, pictures, settings, summary, exit_code, metrics = read_one(job.folder)
     assert exit_code == 0
     assert len(pictures) == 1
     assert summary["state"] == "finished"
@@ -88,6 +101,11 @@ def test_wandb_holds_the_numbers_of_the_tidy_files(make_job: Make) -> None:
         for layer, means in of_step.groupby("layer").mean().iterrows():
             for quantity, value in means.items():
                 assert row[f"moments_{quantity}/layer_{layer:02d}"] == pytest.approx(value, rel=1e-12)
+    keys = {key for row in (*rows, *pictures) for key in row} - {"step", "epoch"}
+    for key in {key for key in keys if not key.startswith("_")}:
+        (match,) = (name for name in metrics if key == name or (name[-1] == "*" and key.startswith(name[:-1])))
+        assert metrics[match]["step"] == "step"
+        assert metrics[match].get("hidden", False) == ("_seed_" in key or key.startswith("moments_")), key
 
 
 def test_a_failing_job_still_ends_its_wandb_run(make_job: Make, monkeypatch: pytest.MonkeyPatch) -> None:

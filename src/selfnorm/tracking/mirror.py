@@ -24,7 +24,16 @@ from selfnorm.runs.layout import FINISHED, WANDB_ID
 from selfnorm.runs.reading import recorded
 from selfnorm.tracking.resuming import delete_stale_pieces, steps_of
 from selfnorm.tracking.server import first_line, unreachable
-from selfnorm.tracking.values import Rows, cell_name, curve_values, flat_config, fork_values, moment_values
+from selfnorm.tracking.values import (
+    AT_FIRST_SIGHT,
+    DETAILS,
+    Rows,
+    cell_name,
+    curve_values,
+    flat_config,
+    fork_values,
+    moment_values,
+)
 
 log = logging.getLogger(__name__)
 Mode = Literal["online", "offline"]
@@ -66,7 +75,8 @@ class Mirror:
                 there = self.run.summary
                 self.last_step, self.is_whole = int(there.get("step", -1)), there.get("state") == FINISHED
             self.run.define_metric("step", hidden=True)
-            self.run.define_metric("*", step_metric="step")
+            for keys in (*AT_FIRST_SIGHT, *DETAILS):
+                self.run.define_metric(keys, step_metric="step", hidden=keys in DETAILS)
         except Exception as error:  # whatever W&B raises, the job goes on: the tidy files are the truth
             self._continue_offline(f"no run could be started {mode} ({first_line(error)})")
 

@@ -1,6 +1,7 @@
 """The values that a run logs: rows of the tidy files as one dictionary, and the job as flat settings.
 
-Keys are such as `train/loss_mean`, `train/loss_seed_3`, `moments_activation_variance/layer_07` and `gradient_gain`.
+Keys are such as `train/loss_mean`, `train/loss_seed_3`, `layers/activation_variance_last`, `gradient_gain` and
+`moments_activation_variance/layer_07`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,15 @@ from selfnorm import config
 from selfnorm.config.activation import activation_label
 from selfnorm.runs.layout import COORDINATES
 
+ERRORS = [f"{split}/{quantity}" for split in ("train", "validation", "test") for quantity in ("loss", "accuracy")]
+# Keys of which W&B draws panels by itself, and those of which it would draw hundreds. No key is in two of them, since
+# W&B takes any one that matches
+AT_FIRST_SIGHT = (
+    *(f"{error}_{what}" for error in ERRORS for what in ("mean", "sd", "n")),
+    *("layers/*", "gradient_gain", "forks/*", "fluctuation", "pictures/*"),
+)
+DETAILS = ("moments_*", *(f"{error}_seed_*" for error in ERRORS))
+AT_A_GLANCE = ("activation_mean", "activation_variance", "activation_cosine")
 Rows = Iterable[Mapping[str, Any]]
 
 
@@ -78,7 +88,10 @@ def fork_values(rows: Rows) -> dict[str, float]:
 
 
 def moment_values(rows: Rows) -> dict[str, float]:
-    """Every moment of every layer, as the mean over the finite seeds, and the gradient's gain."""
+    """Every moment of every layer as the mean over the finite seeds, the gradient's gain, and a few at a glance.
+
+    Of AT_A_GLANCE these are the first, middle and last layer, and the smallest and largest value of all.
+    """
     finite: dict[tuple[str, int], list[float]] = defaultdict(list)
     for row in rows:
         for quantity in row.keys() - set(COORDINATES):
@@ -86,6 +99,11 @@ def moment_values(rows: Rows) -> dict[str, float]:
                 finite[quantity, row["layer"]].append(row[quantity])
     means = {place: fmean(values) for place, values in sorted(finite.items())}
     logged = {f"moments_{quantity}/layer_{layer:02d}": mean for (quantity, layer), mean in means.items()}
+    for quantity in AT_A_GLANCE:
+        if values := [mean for (name, _), mean in means.items() if name == quantity]:
+            chosen = {"first": values[0], "middle": values[len(values) // 2], "last": values[-1]}
+            chosen |= {"smallest": min(values), "largest": max(values)}
+            logged |= {f"layers/{quantity}_{which}": value for which, value in chosen.items()}
     # Mean-square gradient at the first layer over that at the last: 1 where gradients neither vanish nor explode
     gradients = [mean for (quantity, _), mean in means.items() if quantity == "gradient_second_moment"]
     return logged | ({"gradient_gain": gradients[0] / gradients[-1]} if len(gradients) > 1 and gradients[-1] else {})
