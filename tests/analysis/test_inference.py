@@ -13,6 +13,7 @@ from selfnorm.analysis.inference import (
     holm,
     mean_interval,
     permutation_p,
+    rate_interval,
     ratio_interval,
     welch_t,
 )
@@ -149,3 +150,15 @@ def test_holm_against_an_example_worked_by_hand() -> None:
     p = np.array([0.01, 0.04, np.nan, 0.03, 0.005])
     np.testing.assert_allclose(holm(p), [0.03, 0.06, np.nan, 0.06, 0.02])
     np.testing.assert_allclose(holm(np.array([0.6, 0.7])), [1.0, 1.0])
+
+
+def test_the_interval_of_a_rate_stays_between_0_and_1_and_needs_three_seeds() -> None:
+    mean, low, high = rate_interval(np.array([0.9, 0.95, 0.995]))
+    assert 0 < low < mean < high < 1
+    logits = np.log(np.array([9, 19, 199]))
+    half = stats.t.ppf(0.975, 2) * logits.std(ddof=1) / 3**0.5
+    assert np.log([low / (1 - low), high / (1 - high)]) == pytest.approx([logits.mean() - half, logits.mean() + half])
+    assert np.isnan(rate_interval(np.array([0.9, 0.95]))[1:]).all()
+    mean, *ends = rate_interval(np.array([0.0, 0.1, 0.2]))
+    assert mean == pytest.approx(0.1)
+    assert np.isnan(ends).all()

@@ -13,7 +13,7 @@ import pandas as pd
 from selfnorm.analysis.bounds import Estimate
 from selfnorm.analysis.coordinates import NETWORK_AXES, changed_axes, dataset_title, paper_order, reference_cells
 from selfnorm.analysis.curves import SeedCurves, seed_curves
-from selfnorm.analysis.inference import holm, mean_interval
+from selfnorm.analysis.inference import holm, mean_interval, rate_interval
 from selfnorm.analysis.results import Tables
 from selfnorm.analysis.statistics import SKIP, STATISTICS, fluctuation
 
@@ -136,9 +136,10 @@ def diverged_text(curves: SeedCurves) -> str:
 
 
 def describe_curves(curves: SeedCurves) -> dict[str, Any]:
-    """Geometric means over seeds of fluctuation, final_error and test_error (fraction of wrong answers), and a note.
+    """Means over seeds of fluctuation, final_error and test_error (fraction of wrong answers), and a note.
 
-    Each has _low and _high (95 % t interval on the log scale; NaN for a single seed). spread: standard deviation of
+    Each has _low and _high: geometric means with 95 % t intervals on the log scale (NaN for a single seed), of the
+    test error the mean on the logit scale (see `rate_interval`). spread: standard deviation of
     log error over seeds at equal step, root mean square over the window.
     """
     if not curves.seeds:
@@ -152,8 +153,9 @@ def describe_curves(curves: SeedCurves) -> dict[str, Any]:
     except ValueError as error:
         values["note"] = str(error)
     values |= _with_interval("final_error", curves.logs_RT[:, -1])
-    if (curves.test_errors_R > 0).all():
-        values |= _with_interval("test_error", np.log(curves.test_errors_R))
+    if np.isfinite(curves.test_errors_R).all():
+        names = ("test_error", "test_error_low", "test_error_high")
+        values |= dict(zip(names, rate_interval(curves.test_errors_R), strict=True))
     few = len(curves.seeds) < 2
     return values | {"spread": np.nan if few else np.sqrt(curves.window(SKIP).logs_RT.var(axis=0, ddof=1).mean())}
 

@@ -8,6 +8,7 @@ from math import comb
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit, logit
 
 ALPHA = 0.05  # below it a corrected p-value counts
 MIN_SEEDS = 2
@@ -82,6 +83,23 @@ def mean_interval(logs: np.ndarray, confidence: float = 0.95) -> tuple[float, fl
         return float(np.exp(mean)), float("nan"), float("nan")
     half = _t_quantile((1 + confidence) / 2, len(logs) - 1) * np.std(logs, ddof=1) / np.sqrt(len(logs))
     return float(np.exp(mean)), float(np.exp(mean - half)), float(np.exp(mean + half))
+
+
+def rate_interval(rates: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean over seeds of a rate and its t interval, on the logit scale, so that it stays between 0 and 1.
+
+    The interval is NaN below three seeds, and where a rate is 0 or 1: then the mean is that of the rates.
+
+    >>> [round(value, 3) for value in rate_interval(np.array([0.88, 0.95, 0.97]))]
+    [0.941, 0.757, 0.988]
+    """
+    inside = ((rates > 0) & (rates < 1)).all()
+    if len(rates) < 3 or not inside:
+        return float(expit(logit(rates).mean())) if inside else float(rates.mean()), float("nan"), float("nan")
+    logits = logit(rates)
+    half = _t_quantile((1 + confidence) / 2, len(rates) - 1) * logits.std(ddof=1) / np.sqrt(len(rates))
+    mean, low, high = (float(expit(logits.mean() + sign * half)) for sign in (0, -1, 1))
+    return mean, low, high
 
 
 @cache

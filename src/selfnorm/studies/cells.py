@@ -43,5 +43,6 @@ def section(tables: Tables, networks: tuple[str, str]) -> Section:
     """The table of cells; the updates to each error level are a file of their own."""
     described = describe_cells(tables)
     view = cells_view(described)
-    text = "Geometric mean over seeds (95 % interval).\n\n" + markdown_table(view)
+    text = "Geometric mean over seeds (95 % interval); of the test error rate the mean on the logit scale.\n\n"
+    text += markdown_table(view)
     return Section("Every cell", text, {"networks": Table(described, view)})
