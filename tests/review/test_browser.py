@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -77,6 +78,24 @@ def test_the_address_shows_a_colleague_the_same_list(page: Page, rated_root: Pat
         page.go_back()
         page.wait_for_selector("#runs")
         assert rows(page) == there
+
+
+def test_a_run_that_crashed_says_why_and_how_to_go_on(page: Page, tmp_path: Path) -> None:
+    folder = write_small_run(tmp_path / "runs/d4-1", state="running")  # and no process holds its lock
+    environment = json.loads((folder / "environment.json").read_text())
+    command = "python train.py +experiment=selu_deep"
+    (folder / "environment.json").write_text(json.dumps(environment | {"command": command}))
+    with served(tmp_path / "runs") as address:
+        visit(page, f"{address}#run?id=d4-1")
+        told = page.locator("main .note", has_text="crashed: its process is gone").inner_text()
+        assert f"The same command goes on: {command}" in told
+
+
+def test_the_words_of_the_list_are_explained_on_demand(page: Page, address: str) -> None:
+    visit(page, address)
+    assert not page.locator("#words dl").is_visible()
+    page.locator("#words summary").click()
+    assert "0.01 is 1 %" in page.locator("#words dl").inner_text()
 
 
 def test_the_figures_axes_are_in_its_address(page: Page, address: str) -> None:

@@ -39,6 +39,7 @@ STUDIES: dict[str, tuple[str, Callable[[Path], str]]] = {
     "fixed_points": ("Other fixed points than (0, 1)", fixed_point_words.summary),
 }
 
+SIZES = {"figure1": ", 512 samples", "long": ", 3200 samples"}  # of studies of the same data
 CLAIM = ("digits", "figure1", "long", "cifar10", "paper_width")  # studies of docs/protocol.md, where they were forked
 
 
@@ -79,7 +80,8 @@ def claim_text(folders: list[Path], rates: Path | None = None) -> str:
     answers = judged(answers.fillna({"against": ""}).reset_index(drop=True))
     rows = []
     for (study, dataset, depth), group in answers.groupby(["study", "dataset", "depth"], sort=False):
-        row: dict[str, Any] = {"data set": f"[{dataset_title(str(dataset))}]({RESULTS}/{study}/report.md)"}
+        title = f"{dataset_title(str(dataset))}{SIZES.get(str(study), '')}"
+        row: dict[str, Any] = {"data set": f"[{title}]({RESULTS}/{study}/report.md)"}
         row |= {"depth": depth, "n": "{n_a} / {n_b}".format_map(group.iloc[0])}
         for _, answer in group.iterrows():
             verdict = "" if answer["verdict"] == "holds" else f", {answer['verdict']}"

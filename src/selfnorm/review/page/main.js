@@ -59,7 +59,7 @@ async function follow() {
       await keepingFocus(() => current.update());
       document.title = `${current.about()} · selfnorm`;
     } else if (status.classList.contains("bad")) describe();
-  } catch (error) { say(`not live: ${error.message}`, true); }
+  } catch (error) { say(`not live (${error.message}): this is what was last seen; make review starts it again`, true); }
   setTimeout(follow, document.hidden ? 5 * EVERY : EVERY);
 }
 

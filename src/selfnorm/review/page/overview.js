@@ -40,12 +40,22 @@ const overviewView = (() => {
   const search = el("input", { type: "search", oninput: () => fill(), placeholder: "snn 8 lr=1e-5" });
   const count = el("p", { class: "note", role: "status" });
   const head = el("tr"), body = el("tbody"), problems = el("div");
+  const WORDS = {
+    "training error": "mean cross-entropy in nats over the training samples, in training mode, as in the paper's figure",
+    fluctuation: "how much the log of the training error moves from record to record, without its trend; 0.01 is 1 %",
+    "spread of forks": "how far copies of one trained network lie apart after an epoch that differs in one source of noise",
+    seeds: "each seed is a network of its own; all of a run are trained together, and intervals are over them",
+    crashed: "says that it is running, but no process trains it any more; the same command goes on",
+    diverged: "the training error stopped being finite, for every seed (state) or for some (n)",
+  };
+  const glossary = () => el("details", { id: "words" }, el("summary", {}, "Words"),
+    el("dl", {}, Object.entries(WORDS).flatMap(([word, meaning]) => [el("dt", {}, word), el("dd", {}, meaning)])));
   const caption = "Runs: training error is the mean ± standard deviation over seeds at the last step; fluctuation with "
     + "its 95 % interval over seeds";
   const element = el("section", { "aria-label": "Runs" },
     controls(filters.map((one) => one.element), el("label", { class: "field" }, el("span", {}, "Search"), search),
       el("button", { type: "button", onclick: clear }, "Clear")),
-    columnChoice(), count, scrolling("Runs", caption, el("thead", {}, head), body, { id: "runs" }), problems);
+    columnChoice(), glossary(), count, scrolling("Runs", caption, el("thead", {}, head), body, { id: "runs" }), problems);
   const NEWEST = { key: "changed", up: false };
   let order = NEWEST;
 

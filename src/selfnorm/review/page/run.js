@@ -116,14 +116,29 @@ function runsView(name, label, titles) {
 const runView = runsView("run", "One run", { id: "Run" });
 const compareView = runsView("compare", "Compare two runs", { a: "Run A", b: "Run B" });
 
-function heading({ row, document: { files } }) {
+// Why a run that did not end stopped, and the command that goes on from its last checkpoint
+const ENDS = {
+  crashed: "its process is gone without a word: it was killed, or the machine went down",
+  interrupted: "it was asked to stop",
+  failed: "it ended with an error",
+};
+function goesOn({ row, document: { environment } }) {
+  if (!(row.state in ENDS)) return null;
+  const command = environment?.command;
+  const again = command ? [" The same command goes on: ", el("code", {}, command)] : [];
+  return note(`${row.state}: ${row.reason || ENDS[row.state]}.`, ...again);
+}
+
+function heading(subject) {
+  const { row, document: { files } } = subject;
   const link = (name) => el("a", { href: source.file(row.id, name), target: "_blank", rel: "noopener" }, name);
   const names = files.flatMap((name, i) => [i ? ", " : "", source.file ? link(name) : name]);
   const other = partner(row, state.overview.runs);
   const facts = ` · tag ${row.tag} · scale ${row.scale} · ${row.n} seeds · ${seconds(row.seconds)}`;
   return [
     el("h2", {}, runTitle(row)),
-    note(badge(row), row.reason ? `: ${row.reason}` : "", facts),
+    note(badge(row), row.reason && !(row.state in ENDS) ? `: ${row.reason}` : "", facts),
+    goesOn(subject),
     note("Files: ", names, ...(source.file ? [] : [", in ", el("span", { class: "path" }, row.id)])),
     other && note(el("a", { href: ask("compare", { a: row.id, b: other.id }) }, "Compare with another run")),
   ].filter(Boolean);
