@@ -122,7 +122,7 @@ def test_the_readme_has_a_row_for_each_cell_and_judges_all_published_studies_as_
     assert readme.endswith("tail\n")
     assert "stale" not in readme
     lines = readme.splitlines()
-    rows = [line.split(" | ") for line in lines if line.startswith("| [MNIST](")]
+    rows = [line.split(" | ") for line in lines if line.startswith("| [MNIST")]
     assert [row[1] for row in rows] == ["8", "16", "32"] * 2
     assert rows[1][2] == "6 / 6"
     # Each at its own rate: at the scale of figure1 alone

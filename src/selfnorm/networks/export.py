@@ -78,8 +78,7 @@ def load_run(folder: Path) -> tuple[config.Job, ReplicaMLP, dict[str, Tensor]]:
     """
     try:
         job = parse_job(read_config(folder))
-        with open_file(folder / NETWORK), safe_open(folder / NETWORK, framework="pt"):
-            pass  # its header says how long it is: a file of any other length is not read to its end
+        _check_length(folder / NETWORK)
         check_whole(folder / NETWORK, read_summary(folder))
         state = load_file(folder / NETWORK)
         standardization = {name: state.pop(name) for name in STANDARDIZATION}
@@ -92,6 +91,15 @@ def load_run(folder: Path) -> tuple[config.Job, ReplicaMLP, dict[str, Tensor]]:
     except (ValueError, OSError, LookupError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{folder} holds no finished run ({one_line(error, longest=300)})") from None
     return job, network.eval(), standardization
+
+
+def _check_length(path: Path) -> None:
+    """Raises ValueError for weights that are not as long as their header says: they are not read to their end."""
+    try:
+        with open_file(path), safe_open(path, framework="pt"):
+            pass
+    except SafetensorError:
+        raise ValueError(f"{path.name} is not as the run wrote it: copy it whole, or run it again") from None
 
 
 @torch.no_grad()

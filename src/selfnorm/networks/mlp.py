@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,10 @@ from selfnorm.networks.layers import (
     WeightNormLinear,
     make_dropout,
 )
-from selfnorm.networks.normalization import make_normalization
 from selfnorm.networks.randomness import Purpose, generator
+
+if TYPE_CHECKING:
+    from selfnorm.networks.normalization import ReplicaNorm
 
 LINEAR = {"weight": WeightNormLinear, "centred": CentredLinear}  # normalizations of the weights
 GATE_BIAS = -2.0  # Srivastava et al. (2015): negative, so that a highway layer starts close to the identity
@@ -59,7 +61,7 @@ class HiddenLayer(nn.Module):
             nn.init.constant_(self.gate.bias_R1O, GATE_BIAS)
         weighed = joins and job.model.block == "rezero"
         self.factor_R11 = nn.Parameter(torch.zeros(len(sources), 1, 1)) if weighed else None
-        self.normalization = make_normalization(job.normalization, len(sources), num_out)
+        self.normalization = _normalization(job, len(sources), num_out)
         self.normalize_after = isinstance(job.normalization, config.Batch) and job.normalization.position == "after"
         self.activation = make_activation(job.activation, len(sources), table)
         self.dropout = make_dropout(job.dropout, job.activation)
@@ -80,6 +82,14 @@ class HiddenLayer(nn.Module):
         if self.factor_R11 is not None:
             out_RBF = x_RBF + self.factor_R11 * out_RBF
         return self.dropout(out_RBF, phase), LayerTrace(z_RBF, a_RBF)
+
+
+def _normalization(job: config.Job, num_replicas: int, num_out: int) -> ReplicaNorm | None:
+    if job.normalization.name in ("none", *LINEAR):
+        return None
+    from selfnorm.networks.normalization import make_normalization
+
+    return make_normalization(job.normalization, num_replicas, num_out)
 
 
 def _gain(job: config.Job, table: Mapping[str, Any] | None) -> Gain:

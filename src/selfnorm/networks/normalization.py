@@ -159,7 +159,7 @@ class DynamicFunction(nn.Module):
 ReplicaNorm = ReplicaBatchNorm | ReplicaLayerNorm | ReplicaRmsNorm | DynamicFunction
 
 
-def make_normalization(part: groups.Normalization, num_replicas: int, num_features: int) -> ReplicaNorm | None:
+def make_normalization(part: groups.Normalization, num_replicas: int, num_features: int) -> ReplicaNorm:
     """The normalization of activations that a configuration names; weight and centred belong to the weights."""
     match part:
         case groups.Batch():
@@ -171,5 +171,5 @@ def make_normalization(part: groups.Normalization, num_replicas: int, num_featur
         case groups.Dynamic():
             alpha_R11 = torch.full((num_replicas, 1, 1), part.alpha)
             return DynamicFunction(part.name, alpha_R11, torch.ones(num_replicas, 1, num_features))
-        case _:
-            return None
+        case _:  # normalization of the weights, or none
+            raise AssertionError(part.name)
