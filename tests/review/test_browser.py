@@ -91,6 +91,13 @@ def test_a_run_that_crashed_says_why_and_how_to_go_on(page: Page, tmp_path: Path
         assert f"The same command goes on: {command}" in told
 
 
+def test_a_published_study_shows_no_date(page: Page, tmp_path: Path) -> None:
+    unpack(ROOT / "docs/results/digits", tmp_path / "runs")
+    with served(tmp_path / "runs") as address:
+        visit(page, address)
+        assert "1970" not in page.locator("#runs").inner_text()
+
+
 def test_the_words_of_the_list_are_explained_on_demand(page: Page, address: str) -> None:
     visit(page, address)
     assert not page.locator("#words dl").is_visible()

@@ -90,7 +90,7 @@ def test_a_correlation_beyond_one_is_refused(c) -> None:
         correlation_map(RELU, c)
 
 
-# Lu, Gould and Ajanthan (2020), Table 1: a f(z) + b, to four digits
+# Lu, Gould and Ajanthan (2020): a f(z) + b, to four digits
 PUBLISHED = {"tanh": (1.4674, 0.3885), "relu": (1.4142, 0.0), "elu": (1.2234, 0.0742), "selu": (0.9660, 0.2585)}
 
 

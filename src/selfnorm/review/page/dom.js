@@ -81,8 +81,9 @@ function seconds(value) {
   return value < 6000 ? `${(value / 60).toFixed(0)} min` : `${(value / 3600).toFixed(1)} h`;
 }
 
-// The day and minute of a time in seconds, in the reader's own clock
+// The day and minute of a time in seconds, in the reader's own clock; a published study has no times
 function moment(value) {
+  if (value < 86400) return MISSING;
   const date = new Date(1000 * value), two = (number) => String(number).padStart(2, "0");
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
