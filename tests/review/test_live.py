@@ -102,7 +102,10 @@ def test_a_job_is_followed_from_its_first_record_to_its_end(page: Page, tmp_path
     root.mkdir()
     words = ["dataset=digits", "scale=smoke", "model.depth=8", "dataset.train_limit=null", "training.epochs=400"]
     command = [sys.executable, ROOT / "train.py", *words, f"runs_dir={root}", "logger.mode=disabled", "progress=false"]
-    steps = "Number(document.querySelector('#runs tbody td:nth-child(8)')?.innerText)"
+    steps = """(() => {
+      const titles = [...document.querySelectorAll("#runs thead th")].map((title) => title.innerText.trim());
+      return Number(document.querySelector("#runs tbody tr")?.cells[titles.indexOf("steps")]?.innerText);
+    })()"""
     with served(root) as address:
         visit(page, f"{address}/")
         assert len(rows(page)) == 1

@@ -24,6 +24,7 @@ from selfnorm.theory.selu import Selu
 from selfnorm.theory.statements import CONTRACTS, interval
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
+PICTURES = ("map", "selu", "existence", "correlation")
 
 
 @pytest.fixture(scope="module")
@@ -154,11 +155,9 @@ def test_theory_draws_every_picture_with_the_same_bytes_on_every_run(monkeypatch
     committed = SCRIPTS.parent / "docs/theory"
     assert (tmp_path / "activations.md").read_text() == (committed / "activations.md").read_text()
     page = (committed / "README.md").read_text()
-    assert all(f"({name}.png)" in page for name in ("map", "selu", "existence"))
-    assert all((committed / link).is_file() for link in re.findall(r"\]\(([^)]+)\)", page))
-    assert written - {"activations.md"} == {
-        f"{name}.{kind}" for name in ("map", "selu", "existence") for kind in ("png", "svg", "pdf")
-    }
+    assert all(f"({name}.png)" in page for name in PICTURES)
+    assert all((committed / link).is_file() for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page))
+    assert written - {"activations.md"} == {f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg", "pdf")}
     assert "map.png" in capsys.readouterr().out
     for name, draw in {"map": map_figure, "selu": selu_figure}.items():
         for kind, drawn in rendered(draw()).items():
