@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from selfnorm.config import MAX_DEPTH, identity
-from selfnorm.config.activation import SELU_ALPHA, SELU_LAMBDA, activation_label
+from selfnorm.config.activation import SELU_ALPHA, SELU_LAMBDA, SHORT, activation_label
 from selfnorm.config.own_data import dataset_label
 from selfnorm.data.datasets import DATASETS
 
@@ -165,7 +165,7 @@ def network_name(row: Mapping[str, Any]) -> str:
     if activation == "selu" and fixed_point != PAPERS:
         return " + ".join([f"SNN {fixed_point}", *([] if normalization == "none" else [normalization])])
     if normalization == "none":
-        tailored = activation.startswith(("gp_", "dks_"))
+        tailored = activation.startswith(tuple(f"{short}_" for short in SHORT.values()))
         return {"selu": "SNN", "relu": "MSRA"}.get(
             activation, activation.upper().replace("_", " " if tailored else "_")
         )

@@ -94,9 +94,11 @@ def rate_interval(rates: np.ndarray, confidence: float = 0.95) -> tuple[float, f
     [0.941, 0.757, 0.988]
     """
     inside = ((rates > 0) & (rates < 1)).all()
-    if len(rates) < 3 or not inside:
-        return float(expit(logit(rates).mean())) if inside else float(rates.mean()), float("nan"), float("nan")
+    if not inside:
+        return float(rates.mean()), float("nan"), float("nan")
     logits = logit(rates)
+    if len(rates) < 3:
+        return float(expit(logits.mean())), float("nan"), float("nan")
     half = _t_quantile((1 + confidence) / 2, len(rates) - 1) * logits.std(ddof=1) / np.sqrt(len(rates))
     mean, low, high = (float(expit(logits.mean() + sign * half)) for sign in (0, -1, 1))
     return mean, low, high

@@ -23,6 +23,7 @@ from selfnorm.networks.mlp import ReplicaMLP
 from selfnorm.runs.reading import read_activation
 from selfnorm.theory.activations import Activation, activation
 from selfnorm.theory.dropout import Dropout
+from selfnorm.theory.expected import UNNORMALIZED
 from selfnorm.theory.prediction import Inputs, Network
 from selfnorm.theory.tabulated import from_table
 
@@ -44,7 +45,7 @@ class RecordedRun:
     def __init__(self, folder: Path) -> None:
         self.job, self._trained, _ = load_run(folder)
         self._table = read_activation(folder) or {}
-        if self.job.model.block != "plain" or self.job.normalization.name not in ("none", "weight", "centred"):
+        if self.job.model.block != "plain" or self.job.normalization.name not in UNNORMALIZED:
             raise ValueError(f"the maps are for plain layers without normalization, not for {self.job.network}")
         if self.job.model.initialization == "lsuv":
             raise ValueError("model.initialization=lsuv: the first weights depend on the data and are not drawn again")

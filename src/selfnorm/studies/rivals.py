@@ -26,6 +26,7 @@ from selfnorm.theory.expected import expected_chain
 PREDICTED = {"variance": "activation_variance", "cosine": "activation_cosine"}  # quantity -> column of the moments
 GRADIENT = "gradient"  # log10 of the mean square of the gradient at a layer over that at the last
 TRAINS = 0.5  # a network trains if its training error falls below this share of what it was at first
+COMMON = 1e-5  # the paper's learning rate, beside each network's own
 OUTCOMES = {"training_error": "training error", "test_error": "test error", "spread": "spread of forks"}
 
 
@@ -66,14 +67,13 @@ def measured(tables: Tables) -> pd.DataFrame:
 
 
 def own_rates(tables: Tables) -> pd.DataFrame:
-    """Each network's own rate and what it reaches there and at the rate that all share.
+    """Each network's own rate and what it reaches there and at the rate of the paper.
 
     Columns: dataset, depth, network, rate (`own`, `common`), lr, edge (is the own rate at an end of the grid?), n,
     training_error, test_error (fraction), spread (of forks, fraction of the error): geometric means over seeds with
     _low and _high; trains (see TRAINS). Without a rate at which no seed diverges a network has no row `own`.
     """
     cells = usable_cells(tables)[0]
-    common = cells["lr"].mode().iloc[0] if len(cells) else np.nan
     rows: list[dict[str, Any]] = []
     for (dataset, depth, network), group in cells.groupby(["dataset", "depth", "network"]):
         grid = group.sort_values("lr")
@@ -83,7 +83,7 @@ def own_rates(tables: Tables) -> pd.DataFrame:
         if np.isfinite(scores[best]):
             edge = best in (0, len(grid) - 1)
             rows.append(names | {"rate": "own", "edge": edge} | _reached(tables, grid.iloc[best]))
-        for _, cell in grid[grid["lr"] == common].iterrows():
+        for _, cell in grid[np.isclose(grid["lr"], COMMON)].iterrows():
             rows.append(names | {"rate": "common", "edge": False} | _reached(tables, cell))
     return pd.DataFrame(rows)
 

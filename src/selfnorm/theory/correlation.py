@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from selfnorm.theory.activations import Activation
 from selfnorm.theory.checks import finite, positive
 from selfnorm.theory.dropout import NO_DROPOUT, Dropout
-from selfnorm.theory.quadrature import Array, Function, paired_expectation
+from selfnorm.theory.quadrature import Array, paired_expectation
 
 
 class FixedCorrelation(NamedTuple):
@@ -95,5 +95,4 @@ def _dropped(f: Activation, y: float, dropout: Dropout) -> tuple[Callable[[Array
     def first(z: Array) -> Array:
         return dropout.a * (keep * f(z) + dropout.rate * dropout.low) + dropout.b
 
-    function: Function = first
-    return function, float(variance + mean**2)
+    return first, float(variance + mean**2)
