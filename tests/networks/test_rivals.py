@@ -114,6 +114,7 @@ RIVALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rival", RIVALS)
 def test_128_layers_have_the_variance_and_correlation_that_the_theory_predicts(rival: str, make_job: Make) -> None:
     seeds, width, samples = 8, 256, 64
