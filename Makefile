@@ -51,7 +51,7 @@ dashboard: $(READY)  ## a W&B workspace and report (ARGS="--dry-run spec.json" n
 train: $(READY)  ## a 32-layer SELU network on MNIST, four seeds (ARGS="..." adds overrides)
 	$(RUN) train.py +experiment=selu_deep $(ARGS)
 
-test: $(READY)  ## the tests: three and a half minutes, no network
+test: $(READY)  ## the tests: about seven minutes on two cores, no network
 	$(RUN) -m pytest $(ARGS)
 
 test-slow: $(READY)  ## whole jobs in processes of their own, the page in a browser
