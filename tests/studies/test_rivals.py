@@ -29,7 +29,7 @@ CHANGES: Mapping[str, dict[str, object]] = {"LN": {"activation__name": "relu", "
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    """Three networks at depths 4, 8, 16 with three rates each; LN diverges at the larger one in 16 layers."""
+    """Three networks at depths 4, 8, 16 with three rates each; LN diverges at the largest one in 16 layers."""
     root, rng = tmp_path_factory.mktemp("rivals"), np.random.default_rng(5)
     for depth in (4, 8, 16):
         for network, by_rate in SPEEDS.items():

@@ -19,14 +19,14 @@ from selfnorm.analysis.ranks import Ranks, average_ranks, paired_p
 from selfnorm.analysis.results import Tables
 from selfnorm.analysis.words import MISSING, interval, markdown_table, number, p_value
 from selfnorm.studies.figures.rivals import errors_figure, predicted_figure
-from selfnorm.studies.rates import rate_score
+from selfnorm.studies.rates import COMMON, OWN, rate_score
 from selfnorm.studies.section import Section, Table
 from selfnorm.theory.expected import expected_chain
 
 PREDICTED = {"variance": "activation_variance", "cosine": "activation_cosine"}  # quantity -> column of the moments
 GRADIENT = "gradient"  # log10 of the mean square of the gradient at a layer over that at the last
 TRAINS = 0.5  # a network trains if its training error falls below this share of what it was at first
-COMMON = 1e-5  # the paper's learning rate, beside each network's own
+PAPER_RATE = 1e-5  # the learning rate that all networks have in common, beside each one's own
 OUTCOMES = {"training_error": "training error", "test_error": "test error", "spread": "spread of forks"}
 
 
@@ -82,9 +82,9 @@ def own_rates(tables: Tables) -> pd.DataFrame:
         best = int(scores.argmin())
         if np.isfinite(scores[best]):
             edge = best in (0, len(grid) - 1)
-            rows.append(names | {"rate": "own", "edge": edge} | _reached(tables, grid.iloc[best]))
-        for _, cell in grid[np.isclose(grid["lr"], COMMON)].iterrows():
-            rows.append(names | {"rate": "common", "edge": False} | _reached(tables, cell))
+            rows.append(names | {"rate": OWN, "edge": edge} | _reached(tables, grid.iloc[best]))
+        for _, cell in grid[np.isclose(grid["lr"], PAPER_RATE)].iterrows():
+            rows.append(names | {"rate": COMMON, "edge": False} | _reached(tables, cell))
     return pd.DataFrame(rows)
 
 
@@ -112,7 +112,7 @@ def against(table: pd.DataFrame, base: str) -> pd.DataFrame:
     Columns: network, outcome, value, low, high (geometric mean of the ratios over the blocks, 95 % t interval), blocks
     (data set and depth), p (Wilcoxon's, over blocks), p_holm (over the networks of an outcome).
     """
-    own = table[table["rate"] == "own"].set_index(["dataset", "depth"])
+    own = table[table["rate"] == OWN].set_index(["dataset", "depth"])
     rows = []
     for outcome in OUTCOMES:
         if outcome not in own:
@@ -130,7 +130,7 @@ def against(table: pd.DataFrame, base: str) -> pd.DataFrame:
 
 def ranks(table: pd.DataFrame) -> dict[str, Ranks]:
     """Average ranks by training and by test error at own rates; a network that trains at no rate comes last."""
-    own = table[table["rate"] == "own"]
+    own = table[table["rate"] == OWN]
     found = {}
     for outcome in ("training_error", "test_error"):
         values = own.pivot_table(index=["dataset", "depth"], columns="network", values=outcome)
@@ -171,10 +171,10 @@ def own_view(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     for network, group in here.groupby("network"):
         row: dict[str, Any] = {"network": network}
         for depth in depths:
-            own = group[(group["depth"] == depth) & (group["rate"] == "own")]
+            own = group[(group["depth"] == depth) & (group["rate"] == OWN)]
             row[f"depth {depth}"] = _reached_words(own.iloc[0]) if len(own) else "diverges at every rate"
-        common = group[(group["rate"] == "common") & group["trains"]]
-        rate = number(group.loc[group["rate"] == "common", "lr"].iloc[0]) if (group["rate"] == "common").any() else ""
+        common = group[(group["rate"] == COMMON) & group["trains"]]
+        rate = number(group.loc[group["rate"] == COMMON, "lr"].iloc[0]) if (group["rate"] == COMMON).any() else ""
         row[f"trains at {rate}, depths"] = ", ".join(map(str, sorted(common["depth"]))) or "none"
         rows.append(row)
     return pd.DataFrame(rows)
