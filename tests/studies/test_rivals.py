@@ -12,7 +12,7 @@ from analysis.made_runs import write_run
 from tools.made_tables import errors
 
 from selfnorm import config
-from selfnorm.analysis.coordinates import network_name
+from selfnorm.analysis.coordinates import network_name, reference_cells
 from selfnorm.analysis.figures.style import house_style
 from selfnorm.analysis.results import Tables
 from selfnorm.analysis.runs import load_runs
@@ -72,6 +72,10 @@ def test_what_was_measured_before_training_lies_beside_the_prediction(make_job: 
     assert one["gradient"] == pytest.approx(np.log10(gradients).mean())
     assert one["gradient_sd"] == pytest.approx(np.log10(gradients).std(ddof=1))
     assert found["network"].unique().tolist() == ["SNN"]
+
+
+def test_of_rates_with_equally_many_cells_the_papers_is_the_common_one(made: Tables) -> None:
+    assert reference_cells(made.cells, "SNN")["lr"].unique().tolist() == [1e-5]
 
 
 def test_a_networks_own_rate_is_one_at_which_no_seed_diverged(made: Tables) -> None:

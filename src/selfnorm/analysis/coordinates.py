@@ -15,6 +15,7 @@ from selfnorm.config.activation import SELU_ALPHA, SELU_LAMBDA, SHORT, activatio
 from selfnorm.config.own_data import dataset_label
 from selfnorm.data.datasets import DATASETS
 
+PAPER_RATE = 1e-5  # the paper's learning rate, common to all networks
 # Keys of a configuration with a column of a shorter name; every other key is the name of its column.
 COLUMNS = {
     "dataset.name": "dataset",
@@ -215,7 +216,7 @@ def reference_cells(cells: pd.DataFrame, network: str) -> pd.DataFrame:
     """Per data set and depth, the cell of `network` that stands at the centre of the sweep: one row each.
 
     The centre of a star of one-axis controls has the most common value on every axis, so the cell with the
-    most such values is taken; of equals the first by name.
+    most such values is taken; of equals the first by name. Of equally common learning rates the paper's counts.
     """
     chosen = []
     groups = {(str(d), int(str(k))): group for (d, k), group in cells.groupby(["dataset", "depth"])}
@@ -223,11 +224,16 @@ def reference_cells(cells: pd.DataFrame, network: str) -> pd.DataFrame:
     for key in sorted(groups, key=lambda key: (paper_order(key[0]), key[1])):
         candidates = groups[key][groups[key]["network"] == network]
         if len(candidates):
-            common = groups[key][shared].apply(lambda column: column.mode(dropna=False).iloc[0])
+            common = groups[key][shared].apply(_most_common)
             score = [sum(map(same, row, common)) for row in candidates[shared].itertuples(index=False)]
             order = candidates.assign(score=score).sort_values(["score", "cell"], ascending=[False, True])
             chosen.append(order.iloc[0].drop("score"))
     return pd.DataFrame(chosen, columns=cells.columns)
+
+
+def _most_common(column: pd.Series) -> Any:
+    values = column.mode(dropna=False).tolist()
+    return PAPER_RATE if column.name == "lr" and PAPER_RATE in values else values[0]
 
 
 def are_selus(*cells: pd.Series) -> bool:

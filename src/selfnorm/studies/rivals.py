@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from selfnorm.analysis.comparison import NETWORKS, usable_cells
-from selfnorm.analysis.coordinates import coordinates, dataset_title
+from selfnorm.analysis.coordinates import PAPER_RATE, coordinates, dataset_title
 from selfnorm.analysis.curves import seed_curves
 from selfnorm.analysis.inference import holm, mean_interval
 from selfnorm.analysis.perturbation import at_end, spreads
@@ -26,7 +26,6 @@ from selfnorm.theory.expected import expected_chain
 PREDICTED = {"variance": "activation_variance", "cosine": "activation_cosine"}  # quantity -> column of the moments
 GRADIENT = "gradient"  # log10 of the mean square of the gradient at a layer over that at the last
 TRAINS = 0.5  # a network trains if its training error falls below this share of what it was at first
-PAPER_RATE = 1e-5  # the learning rate that all networks have in common, beside each one's own
 OUTCOMES = {"training_error": "training error", "test_error": "test error", "spread": "spread of forks"}
 
 
